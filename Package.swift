@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours: Swift 6, every unsafe use marked, a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "unionfsd",
+    products: [
+        .executable(name: "unionfsd", targets: ["unionfsd"]),
+        .executable(name: "unionfsd-mount", targets: ["unionfsd-mount"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // C: the library we decode requests with, and what Swift cannot import by itself.
+        .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .target(name: "CShims", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+
+        // The mount, from the kernel's face upwards. No Foundation in any of these.
+        .target(name: "LinuxSys", dependencies: ["CShims"], swiftSettings: strict),
+        .target(name: "FuseKit", dependencies: ["LinuxSys", "CFuse", "CShims"], swiftSettings: strict),
+        .target(name: "UnionCore", dependencies: ["LinuxSys"], swiftSettings: strict),
+        .target(name: "MountState", dependencies: ["LinuxSys"], swiftSettings: strict),
+        .target(name: "UnionFS", dependencies: ["UnionCore", "FuseKit", "MountState", "LinuxSys"], swiftSettings: strict),
+
+        // The executables: what engines call and what stays behind a mount; and the command line.
+        .executableTarget(name: "unionfsd-mount",
+                          dependencies: ["UnionFS", "UnionCore", "FuseKit", "MountState", "LinuxSys"],
+                          swiftSettings: strict),
+        .executableTarget(name: "unionfsd",
+                          dependencies: ["UnionCore", "MountState", "LinuxSys",
+                                         .product(name: "ArgumentParser", package: "swift-argument-parser")],
+                          swiftSettings: strict),
+
+        .testTarget(name: "LinuxSysTests", dependencies: ["LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
+    ]
+)

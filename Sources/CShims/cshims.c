@@ -1,0 +1,433 @@
+#define _GNU_SOURCE
+#include "cshims.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define RET(expr) do { long r_ = (long)(expr); return r_ < 0 ? -(long)errno : r_; } while (0)
+
+long cs_openat(int d, const char *p, int flags, unsigned mode) { RET(openat(d, p, flags | O_CLOEXEC, mode)); }
+
+struct how { uint64_t flags, mode, resolve; };
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+long cs_openat2(int d, const char *p, uint64_t flags, uint64_t mode, uint64_t resolve) {
+	struct how h = { flags | O_CLOEXEC, mode, resolve };
+	RET(syscall(SYS_openat2, d, p, &h, sizeof h));
+}
+
+static void proc_path(char out[40], int fd) { snprintf(out, 40, "/proc/self/fd/%d", fd); }
+
+long cs_reopen(int fd, int flags) {
+	char p[40];
+	proc_path(p, fd);
+	RET(open(p, flags | O_CLOEXEC));
+}
+
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+long cs_open_tree_clone(const char *path) {
+	RET(syscall(SYS_open_tree, AT_FDCWD, path, 1u /* OPEN_TREE_CLONE */ | O_CLOEXEC));
+}
+long cs_close(int fd) { RET(close(fd)); }
+long cs_dup_cloexec(int fd) { RET(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+long cs_statx(int d, const char *p, int flags, struct cs_status *o) {
+	struct statx s;
+	if (statx(d, p, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &s) < 0) return -(long)errno;
+	o->ino = s.stx_ino; o->size = s.stx_size; o->blocks = s.stx_blocks; o->mnt_id = s.stx_mnt_id;
+	o->dev = cs_makedev(s.stx_dev_major, s.stx_dev_minor);
+	o->rdev = cs_makedev(s.stx_rdev_major, s.stx_rdev_minor);
+	o->mode = s.stx_mode; o->nlink = s.stx_nlink; o->uid = s.stx_uid; o->gid = s.stx_gid;
+	o->blksize = s.stx_blksize; o->mask = s.stx_mask; o->attributes = s.stx_attributes;
+	o->atime_s = s.stx_atime.tv_sec; o->mtime_s = s.stx_mtime.tv_sec;
+	o->ctime_s = s.stx_ctime.tv_sec; o->btime_s = s.stx_btime.tv_sec;
+	o->atime_ns = s.stx_atime.tv_nsec; o->mtime_ns = s.stx_mtime.tv_nsec;
+	o->ctime_ns = s.stx_ctime.tv_nsec; o->btime_ns = s.stx_btime.tv_nsec;
+	return 0;
+}
+
+long cs_fstatfs(int fd, struct cs_statfs *o) {
+	struct statfs s;
+	if (fstatfs(fd, &s) < 0) return -(long)errno;
+	o->blocks = s.f_blocks; o->bfree = s.f_bfree; o->bavail = s.f_bavail; o->files = s.f_files; o->ffree = s.f_ffree;
+	o->type = (uint64_t)s.f_type; o->bsize = (uint32_t)s.f_bsize;
+	o->frsize = s.f_frsize ? (uint32_t)s.f_frsize : (uint32_t)s.f_bsize;
+	o->namelen = (uint32_t)s.f_namelen; o->flags = (uint32_t)s.f_flags;
+	return 0;
+}
+
+/* ---- extended attributes ---- */
+#define NR_setxattrat 463
+#define NR_getxattrat 464
+#define NR_listxattrat 465
+#define NR_removexattrat 466
+struct xattr_args { uint64_t value __attribute__((aligned(8))); uint32_t size, flags; };
+
+static int xattrat_state; /* 0 unknown, 1 yes, 2 no */
+int cs_has_xattrat(void) {
+	int s = __atomic_load_n(&xattrat_state, __ATOMIC_RELAXED);
+	if (!s) {
+		long r = syscall(NR_listxattrat, -1, "", AT_EMPTY_PATH, NULL, (size_t)0);
+		s = (r < 0 && errno == ENOSYS) ? 2 : 1;
+		__atomic_store_n(&xattrat_state, s, __ATOMIC_RELAXED);
+	}
+	return s == 1;
+}
+#define AT_FLAGS(name) (AT_SYMLINK_NOFOLLOW | (*(name) ? 0 : AT_EMPTY_PATH))
+
+/* Before 6.13: an O_PATH descriptor of the name, reached through /proc/self/fd, which leads to the object itself
+   and does not follow it when it is a symlink. */
+static long with_proc(int dirfd, const char *name, char path[40], int *own) {
+	*own = -1;
+	if (*name) {
+		int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0) return -(long)errno;
+		*own = fd;
+		proc_path(path, fd);
+	} else {
+		proc_path(path, dirfd);
+	}
+	return 0;
+}
+#define VIA_PROC(call) do { \
+	char path[40]; \
+	int own; \
+	long r = with_proc(dirfd, name, path, &own); \
+	if (r < 0) \
+		return r; \
+	r = (call); \
+	if (r < 0) \
+		r = -(long)errno; \
+	if (own >= 0) \
+		close(own); \
+	return r; \
+} while (0)
+
+long cs_getxattr_at(int dirfd, const char *name, const char *attr, void *value, size_t size) {
+	if (cs_has_xattrat()) {
+		struct xattr_args a = { (uint64_t)(uintptr_t)value, (uint32_t)size, 0 };
+		RET(syscall(NR_getxattrat, dirfd, name, AT_FLAGS(name), attr, &a, sizeof a));
+	}
+	VIA_PROC(getxattr(path, attr, value, size));
+}
+long cs_setxattr_at(int dirfd, const char *name, const char *attr, const void *value, size_t size, int flags) {
+	if (cs_has_xattrat()) {
+		struct xattr_args a = { (uint64_t)(uintptr_t)value, (uint32_t)size, (uint32_t)flags };
+		RET(syscall(NR_setxattrat, dirfd, name, AT_FLAGS(name), attr, &a, sizeof a));
+	}
+	VIA_PROC(setxattr(path, attr, value, size, flags));
+}
+long cs_listxattr_at(int dirfd, const char *name, char *list, size_t size) {
+	if (cs_has_xattrat()) RET(syscall(NR_listxattrat, dirfd, name, AT_FLAGS(name), list, size));
+	VIA_PROC(listxattr(path, list, size));
+}
+long cs_removexattr_at(int dirfd, const char *name, const char *attr) {
+	if (cs_has_xattrat()) RET(syscall(NR_removexattrat, dirfd, name, AT_FLAGS(name), attr));
+	VIA_PROC(removexattr(path, attr));
+}
+
+/* ---- data ---- */
+long cs_pread(int fd, void *b, size_t n, int64_t o) { RET(pread(fd, b, n, o)); }
+long cs_pwrite(int fd, const void *b, size_t n, int64_t o) { RET(pwrite(fd, b, n, o)); }
+long cs_read(int fd, void *b, size_t n) { RET(read(fd, b, n)); }
+long cs_write(int fd, const void *b, size_t n) { RET(write(fd, b, n)); }
+long cs_writev(int fd, const struct iovec *iov, int count) { RET(writev(fd, iov, count)); }
+long cs_copy_file_range(int in, int64_t *oi, int out, int64_t *oo, size_t n, unsigned flags) {
+	off_t i = oi ? *oi : 0, o = oo ? *oo : 0;
+	long r = copy_file_range(in, oi ? &i : NULL, out, oo ? &o : NULL, n, flags);
+	if (r < 0) return -(long)errno;
+	if (oi) *oi = i;
+	if (oo) *oo = o;
+	return r;
+}
+long cs_ficlone(int dest, int src) { RET(ioctl(dest, FICLONE, src)); }
+long cs_ficlonerange(int dest, int src, uint64_t so, uint64_t len, uint64_t dof) {
+	struct file_clone_range a = { src, so, len, dof };
+	RET(ioctl(dest, FICLONERANGE, &a));
+}
+long cs_fallocate(int fd, int mode, int64_t off, int64_t len) { RET(fallocate(fd, mode, off, len)); }
+long cs_lseek(int fd, int64_t off, int whence) { RET(lseek(fd, off, whence)); }
+long cs_ftruncate(int fd, int64_t len) { RET(ftruncate(fd, len)); }
+long cs_fsync(int fd) { RET(fsync(fd)); }
+long cs_fdatasync(int fd) { RET(fdatasync(fd)); }
+long cs_syncfs(int fd) { RET(syncfs(fd)); }
+
+/* ---- names ---- */
+long cs_mkdirat(int d, const char *n, unsigned mode) { RET(mkdirat(d, n, mode)); }
+long cs_mknodat(int d, const char *n, unsigned mode, uint64_t dev) { RET(mknodat(d, n, mode, dev)); }
+long cs_symlinkat(const char *t, int d, const char *n) { RET(symlinkat(t, d, n)); }
+long cs_linkat(int od, const char *on, int nd, const char *nn, int flags) { RET(linkat(od, on, nd, nn, flags)); }
+long cs_link_fd(int fd, int nd, const char *nn) {
+	if (linkat(fd, "", nd, nn, AT_EMPTY_PATH) == 0) return 0;
+	if (errno != ENOENT && errno != EPERM && errno != EINVAL) return -(long)errno;
+	char p[40];
+	proc_path(p, fd);
+	RET(linkat(AT_FDCWD, p, nd, nn, AT_SYMLINK_FOLLOW));
+}
+long cs_unlinkat(int d, const char *n, int flags) { RET(unlinkat(d, n, flags)); }
+long cs_renameat2(int od, const char *on, int nd, const char *nn, unsigned flags) {
+	RET(syscall(SYS_renameat2, od, on, nd, nn, flags));
+}
+long cs_readlinkat(int d, const char *n, char *b, size_t size) { RET(readlinkat(d, n, b, size)); }
+long cs_getdents64(int fd, void *b, size_t size) { RET(syscall(SYS_getdents64, fd, b, size)); }
+
+/* ---- ownership, mode, times ---- */
+long cs_fchownat(int d, const char *n, uint32_t u, uint32_t g, int flags) { RET(fchownat(d, n, u, g, flags)); }
+long cs_fchmod(int fd, unsigned mode) { RET(fchmod(fd, mode)); }
+long cs_chmod_at(int d, const char *n, unsigned mode) {
+	long r = syscall(452 /* fchmodat2 */, d, n, mode, AT_SYMLINK_NOFOLLOW | (*n ? 0 : AT_EMPTY_PATH));
+	if (r == 0) return 0;
+	if (errno != ENOSYS) return -(long)errno;
+	char p[40];
+	int fd = -1;
+	if (*n) {
+		fd = openat(d, n, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0) return -(long)errno;
+	}
+	proc_path(p, *n ? fd : d);
+	r = chmod(p, mode);
+	if (r < 0) r = -(long)errno;
+	if (fd >= 0) close(fd);
+	return r;
+}
+long cs_utimensat(int d, const char *n, const struct timespec t[2], int flags) { RET(utimensat(d, n, t, flags)); }
+long cs_faccessat2(int d, const char *n, int mode, int flags) { RET(syscall(439, d, n, mode, flags)); }
+
+/* ---- file flags, identity ---- */
+long cs_getflags(int fd, uint32_t *flags) {
+	int v = 0;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &v) < 0) return -(long)errno;
+	*flags = (uint32_t)v;
+	return 0;
+}
+long cs_setflags(int fd, uint32_t flags) {
+	int v = (int)flags;
+	RET(ioctl(fd, FS_IOC_SETFLAGS, &v));
+}
+long cs_getversion(int fd, uint32_t *generation) {
+	int v = 0;
+	if (ioctl(fd, FS_IOC_GETVERSION, &v) < 0) return -(long)errno;
+	*generation = (uint32_t)v;
+	return 0;
+}
+_Static_assert(sizeof(struct cs_fsxattr) == sizeof(struct fsxattr), "struct fsxattr");
+long cs_fsgetxattr(int fd, struct cs_fsxattr *a) { RET(ioctl(fd, FS_IOC_FSGETXATTR, a)); }
+long cs_fssetxattr(int fd, const struct cs_fsxattr *a) { RET(ioctl(fd, FS_IOC_FSSETXATTR, a)); }
+struct fsuuid2_ { uint8_t len; uint8_t uuid[16]; };
+long cs_fsuuid(int fd, uint8_t uuid[16]) {
+	struct fsuuid2_ u;
+	memset(&u, 0, sizeof u);
+	if (ioctl(fd, _IOR(0x15, 0, struct fsuuid2_), &u) < 0) return -(long)errno;
+	if (u.len != 16) return -EOPNOTSUPP;
+	memcpy(uuid, u.uuid, 16);
+	return 0;
+}
+long cs_name_to_handle(int d, const char *n, struct cs_handle *out) {
+	union { struct file_handle h; unsigned char space[sizeof(struct file_handle) + 128]; } u;
+	int mount_id;
+	u.h.handle_bytes = 128;
+	if (name_to_handle_at(d, n, &u.h, &mount_id, *n ? 0 : AT_EMPTY_PATH) < 0) return -(long)errno;
+	if (u.h.handle_bytes > 128) return -EOVERFLOW;
+	out->bytes = u.h.handle_bytes;
+	out->type = u.h.handle_type;
+	memcpy(out->data, u.space + sizeof(struct file_handle), u.h.handle_bytes);
+	return 0;
+}
+long cs_open_by_handle(int mountfd, const struct cs_handle *in, int flags) {
+	union { struct file_handle h; unsigned char space[sizeof(struct file_handle) + 128]; } u;
+	if (in->bytes > 128) return -EINVAL;
+	u.h.handle_bytes = in->bytes;
+	u.h.handle_type = in->type;
+	memcpy(u.space + sizeof(struct file_handle), in->data, in->bytes);
+	RET(open_by_handle_at(mountfd, &u.h, flags | O_CLOEXEC));
+}
+
+/* ---- mounts ---- */
+long cs_mount(const char *s, const char *t, const char *ty, unsigned long f, const char *d) { RET(mount(s, t, ty, f, d)); }
+long cs_umount2(const char *t, int flags) { RET(umount2(t, flags)); }
+
+/* ---- processes and credentials ---- */
+long cs_fork(void) { RET(fork()); }
+long cs_setsid(void) { RET(setsid()); }
+long cs_pipe2(int fds[2], int flags) { RET(pipe2(fds, flags)); }
+long cs_execv(const char *p, char *const argv[]) { RET(execv(p, argv)); }
+long cs_waitpid(int pid, int *status, int flags) { RET(waitpid(pid, status, flags)); }
+int cs_wexitstatus(int s) { return WEXITSTATUS(s); }
+int cs_wifexited(int s) { return WIFEXITED(s); }
+int cs_wtermsig(int s) { return WTERMSIG(s); }
+long cs_kill(int pid, int sig) { RET(kill(pid, sig)); }
+long cs_close_range(unsigned first, unsigned last) {
+	if (syscall(436, first, last, 0u) == 0) return 0;
+	if (errno != ENOSYS) return -(long)errno;
+	long max = sysconf(_SC_OPEN_MAX);
+	for (long fd = first; fd <= (long)last && fd < max; fd++) close((int)fd);
+	return 0;
+}
+long cs_unshare(int flags) { RET(unshare(flags)); }
+long cs_set_fsuid(uint32_t uid) { return syscall(SYS_setfsuid, uid); }
+long cs_set_fsgid(uint32_t gid) { return syscall(SYS_setfsgid, gid); }
+long cs_setgroups_thread(size_t n, const uint32_t *g) { RET(syscall(SYS_setgroups, n, g)); }
+long cs_getgroups(size_t n, uint32_t *g) { RET(getgroups((int)n, g)); }
+long cs_prctl_name(const char *name) { RET(prctl(PR_SET_NAME, name, 0, 0, 0)); }
+long cs_gettid(void) { return syscall(SYS_gettid); }
+long cs_raise_nofile(uint64_t *limit) {
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0) return -(long)errno;
+	if (l.rlim_cur < l.rlim_max) {
+		rlim_t before = l.rlim_cur;
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &l) < 0) l.rlim_cur = before;
+	}
+	*limit = l.rlim_cur;
+	return 0;
+}
+long cs_poll_in(int fd, int timeout_ms) {
+	struct pollfd p = { fd, POLLIN, 0 };
+	long r = poll(&p, 1, timeout_ms);
+	if (r < 0) return -(long)errno;
+	return r == 0 ? 0 : (p.revents ? p.revents : 1);
+}
+long cs_has_capability(int cap) {
+	struct { uint32_t version; int pid; } header = { 0x20080522, 0 };
+	struct { uint32_t effective, permitted, inheritable; } data[2];
+	if (syscall(SYS_capget, &header, data) < 0) return -(long)errno;
+	return (data[cap / 32].effective >> (cap % 32)) & 1;
+}
+long cs_pidfd_open(int pid) { RET(syscall(434, pid, 0)); }
+long cs_set_nonblock(int fd, int on) {
+	int f = fcntl(fd, F_GETFL);
+	if (f < 0) return -(long)errno;
+	RET(fcntl(fd, F_SETFL, on ? f | O_NONBLOCK : f & ~O_NONBLOCK));
+}
+long cs_flock(int fd, int operation) { RET(flock(fd, operation)); }
+long cs_eventfd(void) { RET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+long cs_is_initial_userns(void) {
+	char b[128];
+	int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return -(long)errno;
+	long n = read(fd, b, sizeof b - 1);
+	close(fd);
+	if (n < 0) return -EIO;
+	b[n] = 0;
+	unsigned long a, c, l;
+	return sscanf(b, "%lu %lu %lu", &a, &c, &l) == 3 && a == 0 && c == 0 && l == 4294967295ul;
+}
+
+/* ---- memory ---- */
+long cs_memfd(const char *name) { RET(memfd_create(name, MFD_CLOEXEC)); }
+void *cs_map_shared(int fd, size_t length, int writable, int *err) {
+	void *p = mmap(NULL, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (p == MAP_FAILED) {
+		*err = errno;
+		return NULL;
+	}
+	*err = 0;
+	return p;
+}
+long cs_unmap(void *a, size_t l) { RET(munmap(a, l)); }
+long cs_punch(void *a, size_t l) { RET(madvise(a, l, MADV_REMOVE)); }
+long cs_align_page(void) { return sysconf(_SC_PAGESIZE); }
+
+/* ---- threads ---- */
+size_t cs_mutex_size(void) { return sizeof(pthread_mutex_t); }
+int cs_mutex_init(void *m) { return pthread_mutex_init(m, NULL); }
+void cs_mutex_destroy(void *m) { pthread_mutex_destroy(m); }
+void cs_mutex_lock(void *m) { pthread_mutex_lock(m); }
+void cs_mutex_unlock(void *m) { pthread_mutex_unlock(m); }
+size_t cs_rwlock_size(void) { return sizeof(pthread_rwlock_t); }
+int cs_rwlock_init(void *l) { return pthread_rwlock_init(l, NULL); }
+void cs_rwlock_destroy(void *l) { pthread_rwlock_destroy(l); }
+void cs_rwlock_rdlock(void *l) { pthread_rwlock_rdlock(l); }
+void cs_rwlock_wrlock(void *l) { pthread_rwlock_wrlock(l); }
+void cs_rwlock_unlock(void *l) { pthread_rwlock_unlock(l); }
+size_t cs_cond_size(void) { return sizeof(pthread_cond_t); }
+int cs_cond_init(void *c) { return pthread_cond_init(c, NULL); }
+void cs_cond_destroy(void *c) { pthread_cond_destroy(c); }
+void cs_cond_wait(void *c, void *m) { pthread_cond_wait(c, m); }
+void cs_cond_broadcast(void *c) { pthread_cond_broadcast(c); }
+
+struct start { cs_thread_body body; void *context; };
+static void *thread_main(void *p) {
+	struct start s = *(struct start *)p;
+	free(p);
+	s.body(s.context);
+	return NULL;
+}
+long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t *handle) {
+	struct start *s = malloc(sizeof *s);
+	if (!s) return -ENOMEM;
+	s->body = body;
+	s->context = context;
+	pthread_attr_t a;
+	pthread_attr_init(&a);
+	if (stack) pthread_attr_setstacksize(&a, stack);
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_t t;
+	int r = pthread_create(&t, &a, thread_main, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&a);
+	if (r) {
+		free(s);
+		return -r;
+	}
+	*handle = (uint64_t)t;
+	return 0;
+}
+void cs_thread_join(uint64_t handle) { pthread_join((pthread_t)handle, NULL); }
+static __thread int channel = -1;
+void cs_thread_set_channel(int fd) { channel = fd; }
+int cs_thread_channel(void) { return channel; }
+
+/* ---- signals ---- */
+long cs_signal_ignore(int sig) { return signal(sig, SIG_IGN) == SIG_ERR ? -(long)errno : 0; }
+static volatile int signal_fd = -1;
+static void on_signal(int sig) {
+	int saved = errno;
+	unsigned char c = (unsigned char)sig;
+	if (signal_fd >= 0) {
+		ssize_t r = write(signal_fd, &c, 1);
+		(void)r;
+	}
+	errno = saved;
+}
+long cs_signal_to_fd(int sig, int fd) {
+	signal_fd = fd;
+	struct sigaction a;
+	memset(&a, 0, sizeof a);
+	a.sa_handler = on_signal;
+	a.sa_flags = SA_RESTART;
+	RET(sigaction(sig, &a, NULL));
+}
+
+/* ---- clock ---- */
+uint64_t cs_monotonic_ns(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+int64_t cs_realtime_s(void) { return (int64_t)time(NULL); }

@@ -1,0 +1,205 @@
+/*
+ * What Swift cannot import: variadic system calls, system calls without a libc wrapper, ioctl numbers,
+ * function-like macros, atomics on mapped memory. No policy here.
+ *
+ * Convention: every function that wraps a system call answers its result, or -errno. errno is therefore read in
+ * the statement after the call and nowhere else.
+ */
+#ifndef UNIONFSD_CSHIMS_H
+#define UNIONFSD_CSHIMS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* ---- opening ---- */
+long cs_openat(int dirfd, const char *path, int flags, unsigned mode);
+/* resolve: RESOLVE_* bits of openat2(2). */
+long cs_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+#define CS_RESOLVE_NO_XDEV 0x01
+#define CS_RESOLVE_NO_MAGICLINKS 0x02
+#define CS_RESOLVE_NO_SYMLINKS 0x04
+#define CS_RESOLVE_BENEATH 0x08
+/* A second descriptor of what an O_PATH descriptor stands for, through /proc/self/fd. */
+long cs_reopen(int fd, int flags);
+/* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)). */
+long cs_open_tree_clone(const char *path);
+long cs_close(int fd);
+long cs_dup_cloexec(int fd);
+
+/* ---- status ---- */
+struct cs_status {
+	uint64_t ino, dev, rdev, size, blocks, mnt_id;
+	uint32_t mode, nlink, uid, gid, blksize, mask;
+	uint64_t attributes;
+	int64_t atime_s, mtime_s, ctime_s, btime_s;
+	uint32_t atime_ns, mtime_ns, ctime_ns, btime_ns;
+};
+/* statx(2); path "" with AT_EMPTY_PATH in flags for the descriptor itself. */
+long cs_statx(int dirfd, const char *path, int flags, struct cs_status *out);
+#define CS_STATX_BTIME 0x800u
+#define CS_STATX_MNT_ID 0x1000u
+
+struct cs_statfs {
+	uint64_t blocks, bfree, bavail, files, ffree;
+	uint64_t type;
+	uint32_t bsize, frsize, namelen, flags;
+};
+long cs_fstatfs(int fd, struct cs_statfs *out);
+
+/* ---- extended attributes, on a name in a directory and never through a symlink ---- */
+/* name "" means the descriptor itself, of whatever kind (O_PATH too). */
+long cs_getxattr_at(int dirfd, const char *name, const char *attr, void *value, size_t size);
+long cs_setxattr_at(int dirfd, const char *name, const char *attr, const void *value, size_t size, int flags);
+long cs_listxattr_at(int dirfd, const char *name, char *list, size_t size);
+long cs_removexattr_at(int dirfd, const char *name, const char *attr);
+/* 1 when the kernel has the *xattrat system calls (6.13), else 0 and /proc/self/fd is used. */
+int cs_has_xattrat(void);
+
+/* ---- data ---- */
+long cs_pread(int fd, void *buf, size_t n, int64_t off);
+long cs_pwrite(int fd, const void *buf, size_t n, int64_t off);
+long cs_read(int fd, void *buf, size_t n);
+long cs_write(int fd, const void *buf, size_t n);
+long cs_writev(int fd, const struct iovec *iov, int count);
+long cs_copy_file_range(int in, int64_t *off_in, int out, int64_t *off_out, size_t n, unsigned flags);
+long cs_ficlone(int dest, int src);
+long cs_ficlonerange(int dest, int src, uint64_t src_off, uint64_t len, uint64_t dest_off);
+long cs_fallocate(int fd, int mode, int64_t off, int64_t len);
+long cs_lseek(int fd, int64_t off, int whence);
+long cs_ftruncate(int fd, int64_t len);
+long cs_fsync(int fd);
+long cs_fdatasync(int fd);
+long cs_syncfs(int fd);
+
+/* ---- names ---- */
+long cs_mkdirat(int dirfd, const char *name, unsigned mode);
+long cs_mknodat(int dirfd, const char *name, unsigned mode, uint64_t dev);
+long cs_symlinkat(const char *target, int dirfd, const char *name);
+long cs_linkat(int olddir, const char *oldname, int newdir, const char *newname, int flags);
+/* Names the file behind a descriptor: AT_EMPTY_PATH where allowed, else through /proc/self/fd. */
+long cs_link_fd(int fd, int newdir, const char *newname);
+long cs_unlinkat(int dirfd, const char *name, int flags);
+long cs_renameat2(int olddir, const char *oldname, int newdir, const char *newname, unsigned flags);
+long cs_readlinkat(int dirfd, const char *name, char *buf, size_t size);
+long cs_getdents64(int fd, void *buf, size_t size);
+
+/* ---- ownership, mode, times ---- */
+long cs_fchownat(int dirfd, const char *name, uint32_t uid, uint32_t gid, int flags);
+long cs_fchmod(int fd, unsigned mode);
+/* chmod of a name without following a symlink: fchmodat2(2), or an O_PATH descriptor through /proc/self/fd. */
+long cs_chmod_at(int dirfd, const char *name, unsigned mode);
+long cs_utimensat(int dirfd, const char *name, const struct timespec times[2], int flags);
+long cs_faccessat2(int dirfd, const char *name, int mode, int flags);
+
+/* ---- file flags (FS_IOC_*), identity ---- */
+long cs_getflags(int fd, uint32_t *flags);
+long cs_setflags(int fd, uint32_t flags);
+long cs_getversion(int fd, uint32_t *generation);
+struct cs_fsxattr { uint32_t xflags, extsize, nextents, projid, cowextsize; unsigned char pad[8]; };
+long cs_fsgetxattr(int fd, struct cs_fsxattr *attr);
+long cs_fssetxattr(int fd, const struct cs_fsxattr *attr);
+/* 16 bytes of the filesystem's UUID: FS_IOC_GETFSUUID (6.9). */
+long cs_fsuuid(int fd, uint8_t uuid[16]);
+struct cs_handle { uint32_t bytes; int32_t type; uint8_t data[128]; };
+long cs_name_to_handle(int dirfd, const char *name, struct cs_handle *handle);
+long cs_open_by_handle(int mountfd, const struct cs_handle *handle, int flags);
+
+/* ---- mounts ---- */
+long cs_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+long cs_umount2(const char *target, int flags);
+
+/* ---- processes and credentials ---- */
+long cs_fork(void);
+long cs_setsid(void);
+long cs_pipe2(int fds[2], int flags);
+long cs_execv(const char *path, char *const argv[]);
+long cs_waitpid(int pid, int *status, int flags);
+int cs_wexitstatus(int status);
+int cs_wifexited(int status);
+int cs_wtermsig(int status);
+long cs_kill(int pid, int sig);
+long cs_close_range(unsigned first, unsigned last);
+long cs_unshare(int flags);
+long cs_set_fsuid(uint32_t uid);	/* answers the previous one */
+long cs_set_fsgid(uint32_t gid);
+/* The supplementary groups of this thread alone (the raw system call). */
+long cs_setgroups_thread(size_t n, const uint32_t *groups);
+long cs_getgroups(size_t n, uint32_t *groups);
+long cs_prctl_name(const char *name);
+long cs_gettid(void);
+long cs_raise_nofile(uint64_t *limit);	/* soft limit up to the hard one; answers the limit in force */
+long cs_poll_in(int fd, int timeout_ms);
+long cs_has_capability(int cap);	/* 1 when effective, 0 when not */
+long cs_pidfd_open(int pid);
+long cs_set_nonblock(int fd, int on);
+long cs_flock(int fd, int operation);
+long cs_eventfd(void);
+long cs_is_initial_userns(void);
+
+/* ---- memory ---- */
+long cs_memfd(const char *name);
+/* Address on success, 0 on failure with *err set. */
+void *cs_map_shared(int fd, size_t length, int writable, int *err);
+long cs_unmap(void *address, size_t length);
+long cs_punch(void *address, size_t length);
+long cs_align_page(void);
+
+/* ---- threads: a pthread mutex and rwlock on memory that Swift owns ---- */
+size_t cs_mutex_size(void);
+int cs_mutex_init(void *m);
+void cs_mutex_destroy(void *m);
+void cs_mutex_lock(void *m);
+void cs_mutex_unlock(void *m);
+size_t cs_rwlock_size(void);
+int cs_rwlock_init(void *l);
+void cs_rwlock_destroy(void *l);
+void cs_rwlock_rdlock(void *l);
+void cs_rwlock_wrlock(void *l);
+void cs_rwlock_unlock(void *l);
+size_t cs_cond_size(void);
+int cs_cond_init(void *c);
+void cs_cond_destroy(void *c);
+void cs_cond_wait(void *c, void *m);
+void cs_cond_broadcast(void *c);
+typedef void (*cs_thread_body)(void *context);
+/* A joinable thread with all signals blocked; 0, or -errno. */
+long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t *handle);
+void cs_thread_join(uint64_t handle);
+/* One word of this thread: the descriptor that replies go to. */
+void cs_thread_set_channel(int fd);
+int cs_thread_channel(void);
+
+/* ---- signals ---- */
+long cs_signal_ignore(int sig);
+/* Runs body-free: the handler writes the signal's number to fd. */
+long cs_signal_to_fd(int sig, int fd);
+
+/* ---- clock ---- */
+uint64_t cs_monotonic_ns(void);
+int64_t cs_realtime_s(void);
+
+/* ---- atomics on shared memory ---- */
+static inline uint64_t cs_load64(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint32_t cs_load32(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint64_t cs_load64_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline uint32_t cs_load32_acquire(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void cs_store64(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline void cs_store64_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline void cs_store32_release(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline uint64_t cs_add64(uint64_t *p, uint64_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+static inline uint32_t cs_or32(uint32_t *p, uint32_t v) { return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL); }
+static inline uint32_t cs_and32(uint32_t *p, uint32_t v) { return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL); }
+
+/* ---- function-like macros ---- */
+static inline uint64_t cs_makedev(uint32_t major, uint32_t minor) {
+	return ((uint64_t)(major & 0xfffff000u) << 32) | ((uint64_t)(major & 0xfffu) << 8) |
+	       ((uint64_t)(minor & 0xffffff00u) << 12) | (minor & 0xffu);
+}
+#endif
