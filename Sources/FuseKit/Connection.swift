@@ -1,0 +1,2 @@
+internal import LinuxSys
+public final class Connection: @unchecked Sendable { init() {} }

@@ -1,0 +1,47 @@
+internal import CShims
+internal import Glibc
+
+/// A descriptor that somebody else owns. Copyable, two instructions wide, never closed through this type.
+public struct FD: Equatable, Hashable, Sendable {
+    public let raw: Int32
+    @inlinable public init(raw: Int32) { self.raw = raw }
+    /// The current directory, for paths that a person typed.
+    public static let currentDirectory = FD(raw: AT_FDCWD)
+    public static let none = FD(raw: -1)
+    public var isValid: Bool { raw >= 0 || raw == AT_FDCWD }
+
+    /// For what keeps descriptors in plain records: closes by number. Each such place says who else may hold it.
+    public func close() {
+        if raw >= 0 { _ = cs_close(raw) }
+    }
+}
+
+/// A descriptor that is closed exactly once, when its owner goes.
+public struct OwnedFD: ~Copyable, Sendable {
+    private let raw: Int32
+    public init(adopting raw: Int32) { self.raw = raw }
+    deinit { if raw >= 0 { _ = cs_close(raw) } }
+
+    @inlinable public var fd: FD { FD(raw: number) }
+    public var number: Int32 { raw }
+
+    /// Hands the descriptor over to a plain record that will close it.
+    public consuming func release() -> FD {
+        let number = raw
+        discard self
+        return FD(raw: number)
+    }
+}
+
+extension FD {
+    public func duplicate() throws(Errno) -> OwnedFD {
+        OwnedFD(adopting: Int32(try checked { cs_dup_cloexec(raw) }))
+    }
+    public func setNonBlocking(_ on: Bool) throws(Errno) {
+        try checked { cs_set_nonblock(raw, on ? 1 : 0) }
+    }
+    /// flock(2) with LOCK_NB; `busy` (EAGAIN as `tryAgain`) when another open file holds it.
+    public func lockExclusively() throws(Errno) { try checked { cs_flock(raw, LOCK_EX | LOCK_NB) } }
+    public func lockShared() throws(Errno) { try checked { cs_flock(raw, LOCK_SH | LOCK_NB) } }
+    public func unlock() throws(Errno) { try checked { cs_flock(raw, LOCK_UN) } }
+}

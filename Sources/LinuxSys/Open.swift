@@ -1,0 +1,37 @@
+internal import CShims
+internal import Glibc
+
+extension FD {
+    /// openat(2), always with O_CLOEXEC. One component and O_NOFOLLOW cannot leave the directory; for paths see `openBeneath`.
+    public func open(_ name: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+        OwnedFD(adopting: Int32(try checked { unsafe cs_openat(raw, name.base, flags, mode) }))
+    }
+
+    /// A path below this directory, with no symlink followed and no way out (openat2(2): RESOLVE_BENEATH, NO_SYMLINKS,
+    /// NO_MAGICLINKS). EXDEV or ELOOP for a path that tries.
+    public func openBeneath(_ path: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+        let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_SYMLINKS | CS_RESOLVE_NO_MAGICLINKS)
+        return OwnedFD(adopting: Int32(try checked {
+            unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve)
+        }))
+    }
+
+    /// A directory by one name, for use with the `…at` calls and for reading it.
+    public func openDirectory(_ name: NameRef) throws(Errno) -> OwnedFD {
+        try open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
+    }
+    /// A handle on whatever has the name, without opening it: no driver, no FIFO, no permission on the object needed.
+    public func openPath(_ name: NameRef) throws(Errno) -> OwnedFD {
+        try open(name, OpenFlags.path | O_NOFOLLOW)
+    }
+    /// A new open file of what this descriptor stands for (O_PATH ones too, and unlinked files), through /proc/self/fd.
+    public func reopen(_ flags: Int32) throws(Errno) -> OwnedFD {
+        OwnedFD(adopting: Int32(try checked { cs_reopen(raw, flags) }))
+    }
+
+    /// The tree at a path as a private mount of its own, nothing mounted below it in view (open_tree(2), OPEN_TREE_CLONE).
+    /// Needs CAP_SYS_ADMIN over the mount namespace.
+    public static func cloneTree(_ path: NameRef) throws(Errno) -> OwnedFD {
+        OwnedFD(adopting: Int32(try checked { unsafe cs_open_tree_clone(path.base) }))
+    }
+}

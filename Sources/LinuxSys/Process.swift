@@ -1,0 +1,119 @@
+internal import CShims
+internal import Glibc
+
+/// Processes, credentials, limits, mounts: what a daemon needs to become one.
+public enum Process {
+    /// fork(2): 0 in the child. Only before the first thread.
+    public static func fork() throws(Errno) -> Int32 { Int32(try checked { cs_fork() }) }
+    public static func newSession() throws(Errno) { try checked { cs_setsid() } }
+    public static var id: Int32 { getpid() }
+    public static func pipe() throws(Errno) -> (read: FD, write: FD) {
+        var ends: (Int32, Int32) = (-1, -1)
+        try checked {
+            unsafe withUnsafeMutablePointer(to: &ends) { p in
+                unsafe UnsafeMutableRawPointer(p).withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cs_pipe2($0, O_CLOEXEC) }
+            }
+        }
+        return (FD(raw: ends.0), FD(raw: ends.1))
+    }
+
+    /// Replaces this process; returns only with the reason why it could not.
+    public static func execute(_ path: FileName, _ arguments: [FileName]) -> Errno {
+        var pointers: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { a in
+            unsafe a.withRef { name in unsafe strdup(name.base) }
+        }
+        unsafe pointers.append(nil)
+        let result = path.withRef { p in unsafe pointers.withUnsafeBufferPointer { unsafe cs_execv(p.base, $0.baseAddress) } }
+        for unsafe pointer in unsafe pointers { unsafe free(pointer) }
+        return Errno(Int32(truncatingIfNeeded: -result))
+    }
+
+    public enum Exit: Equatable, Sendable { case code(Int32), signal(Int32) }
+    public static func wait(_ pid: Int32) throws(Errno) -> Exit {
+        var status: Int32 = 0
+        try checked { unsafe cs_waitpid(pid, &status, 0) }
+        return cs_wifexited(status) != 0 ? .code(cs_wexitstatus(status)) : .signal(cs_wtermsig(status))
+    }
+    public static func signal(_ pid: Int32, _ number: Int32) throws(Errno) { try checked { cs_kill(pid, number) } }
+    public static func isAlive(_ pid: Int32) -> Bool {
+        let r = cs_kill(pid, 0)
+        return r == 0 || r == Int(-EPERM)
+    }
+
+    /// Every descriptor from `first` on.
+    public static func closeDescriptors(from first: UInt32) { _ = cs_close_range(first, UInt32.max) }
+    /// Soft limit of open files raised to the hard one; the limit in force.
+    public static func raiseOpenFileLimit() -> UInt64 {
+        var limit: UInt64 = 1024
+        _ = unsafe cs_raise_nofile(&limit)
+        return limit
+    }
+    /// This thread gets its own umask, current directory and root (unshare(2), CLONE_FS).
+    public static func unshareFilesystemAttributes() throws(Errno) { try checked { cs_unshare(0x200) } }
+    public static func setName(_ name: StaticString) {
+        _ = unsafe cs_prctl_name(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+    }
+    public static func hasCapability(_ number: Int32) -> Bool { cs_has_capability(number) == 1 }
+    public static var isInInitialUserNamespace: Bool { cs_is_initial_userns() == 1 }
+    public static func ignoreSignal(_ number: Int32) { _ = cs_signal_ignore(number) }
+    /// A signal becomes a byte in a pipe.
+    public static func sendSignal(_ number: Int32, to pipe: FD) throws(Errno) { try checked { cs_signal_to_fd(number, pipe.raw) } }
+}
+
+/// Capability numbers of <linux/capability.h>.
+public enum Capability {
+    public static let dacReadSearch: Int32 = 2
+    public static let sysAdmin: Int32 = 21
+    public static let mknod: Int32 = 27
+    public static let sysResource: Int32 = 24
+}
+
+/// The credentials that the kernel uses for filesystem access, of this thread alone.
+public enum ThreadCredentials {
+    public static func setFilesystemUser(_ uid: UInt32) { _ = cs_set_fsuid(uid) }
+    public static func setFilesystemGroup(_ gid: UInt32) { _ = cs_set_fsgid(gid) }
+    public static func setGroups(_ groups: [UInt32]) throws(Errno) {
+        try unsafe groups.span.withUnsafeBufferPointer { (b) throws(Errno) -> Void in
+            try checked { unsafe cs_setgroups_thread(b.count, b.baseAddress) }
+        }
+    }
+    /// Needs `unshareFilesystemAttributes` first, or it is the whole process's.
+    @discardableResult public static func setUmask(_ mask: UInt32) -> UInt32 { umask(mask) }
+}
+
+extension FD {
+    public enum Readiness: Sendable { case ready, hangup, timeout }
+    public func waitReadable(milliseconds: Int32) throws(Errno) -> Readiness {
+        let r = try checked { cs_poll_in(raw, milliseconds) }
+        if r == 0 { return .timeout }
+        return Int32(r) & POLLIN_ != 0 ? .ready : .hangup
+    }
+}
+private let POLLIN_: Int32 = 1
+
+public enum Clock {
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    @inline(__always) public static var monotonic: UInt64 { cs_monotonic_ns() }
+    /// Seconds since 1970.
+    public static var realtime: Int64 { cs_realtime_s() }
+}
+
+public enum Mounts {
+    public static func mount(source: FileName, target: FileName, type: FileName, flags: UInt, data: FileName) throws(Errno) {
+        try source.withRef { (s) throws(Errno) in
+            try target.withRef { (t) throws(Errno) in
+                try type.withRef { (ty) throws(Errno) in
+                    try data.withRef { (d) throws(Errno) in
+                        _ = try checked { unsafe cs_mount(s.base, t.base, ty.base, flags, d.base) }
+                    }
+                }
+            }
+        }
+    }
+    /// umount2(2); never follows a symlink at the end of the path.
+    public static func unmount(_ target: FileName, lazily: Bool) throws(Errno) {
+        try target.withRef { (t) throws(Errno) in
+            _ = try checked { unsafe cs_umount2(t.base, 8 | (lazily ? 2 : 0)) }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+internal import CShims
+
+/// A file's pages in this process's memory, shared with everybody who maps the same file. The length is address space;
+/// pages take memory when first touched.
+@safe
+public final class SharedMemory: @unchecked Sendable {
+    public let base: UnsafeMutableRawPointer
+    public let length: Int
+    private let file: OwnedFD
+
+    public init(file: consuming OwnedFD, length: Int, writable: Bool) throws(Errno) {
+        var code: Int32 = 0
+        guard let address = unsafe cs_map_shared(file.number, length, writable ? 1 : 0, &code) else { throw Errno(code) }
+        unsafe base = address
+        self.length = length
+        self.file = file
+    }
+    /// Memory without a name, zeroed, that a descriptor can carry to another process (memfd_create(2)).
+    public convenience init(name: StaticString, length: Int) throws(Errno) {
+        let file = OwnedFD(adopting: Int32(try checked { unsafe cs_memfd(name.pointer) }))
+        try file.fd.truncate(Int64(length))
+        try self.init(file: file, length: length, writable: true)
+    }
+    deinit { _ = unsafe cs_unmap(base, length) }
+
+    public var fd: FD { file.fd }
+    public static var pageSize: Int { cs_align_page() }
+    /// Gives whole pages back to the system; they read as zero afterwards.
+    public func discard(from: Int, length: Int) { _ = unsafe cs_punch(base + from, length) }
+}
+
+extension StaticString {
+    fileprivate var pointer: UnsafePointer<CChar> {
+        unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+}
+
+/// Atomics on words of mapped memory. Relaxed unless named otherwise.
+public enum Atomics {
+    @inline(__always) public static func load(_ p: UnsafePointer<UInt64>) -> UInt64 { unsafe cs_load64(p) }
+    @inline(__always) public static func load(_ p: UnsafePointer<UInt32>) -> UInt32 { unsafe cs_load32(p) }
+    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt64>) -> UInt64 { unsafe cs_load64_acquire(p) }
+    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt32>) -> UInt32 { unsafe cs_load32_acquire(p) }
+    @inline(__always) public static func store(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) { unsafe cs_store64(p, v) }
+    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) { unsafe cs_store64_release(p, v) }
+    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt32>, _ v: UInt32) { unsafe cs_store32_release(p, v) }
+    @inline(__always) @discardableResult
+    public static func add(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) -> UInt64 { unsafe cs_add64(p, v) }
+    @inline(__always) @discardableResult
+    public static func or(_ p: UnsafeMutablePointer<UInt32>, _ v: UInt32) -> UInt32 { unsafe cs_or32(p, v) }
+    @inline(__always) @discardableResult
+    public static func and(_ p: UnsafeMutablePointer<UInt32>, _ v: UInt32) -> UInt32 { unsafe cs_and32(p, v) }
+}

@@ -1,0 +1,199 @@
+# shellcheck shell=bash
+# Shared by the scripts here and by Tests/*: sourced, never run.
+#
+# UNION=unionfsd (default) tests this program; UNION=kernel puts the kernel's overlayfs in its place, which
+# proves the tests themselves. UNIONFSD_BIN_DIR names the directory of the binaries.
+# TMPDIR must be on a filesystem that can carry an overlay's upper layer: /var/tmp, and not /tmp, which is often
+# a tmpfs and too small.
+
+set -euo pipefail
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+UNION=${UNION:-unionfsd}
+BIN=${UNIONFSD_BIN_DIR:-$REPO/.build/release}
+CHECK=$BIN/unionfsd-check
+# mount(8) from 2.39 on hands each option to fsconfig(2), which takes 256 bytes: too few for many layers.
+export LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always
+
+case $UNION in
+unionfsd | kernel) ;;
+*) echo "UNION is '$UNION'; it must be unionfsd or kernel" >&2 && exit 2 ;;
+esac
+
+heading() { printf '\n=== %s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# --- what a machine must have -------------------------------------------------------------------------------
+
+# Refuses instead of skipping: a test that quietly does not run is worse than one that fails.
+need_machine() {
+    [ "$(id -u)" = 0 ] || die "must run as root: it mounts filesystems"
+    # The mounts below are what loads these modules where they are modules; ask for them by name first.
+    [ "$UNION" = kernel ] || [ -c /dev/fuse ] || modprobe fuse 2>/dev/null || true
+    [ "$UNION" = kernel ] || [ -c /dev/fuse ] || die "/dev/fuse is missing"
+    grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || true
+    grep -qw overlay /proc/filesystems || die "this kernel has no overlayfs, which the tests compare with"
+}
+
+need_binaries() {
+    [ "$UNION" = kernel ] || [ -x "$BIN/unionfsd" ] || die "no unionfsd in $BIN: build first (scripts/test does)"
+    [ -x "$CHECK" ] || die "no unionfsd-check in $BIN: build first (scripts/test does)"
+}
+
+# apt_need PACKAGE...: installs what is missing; asks the archive for its list at most once.
+apt_updated=
+apt_need() {
+    local p missing=()
+    for p; do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || die "these packages are missing and only root can install them: ${missing[*]}"
+    apt_update
+    echo "installing: ${missing[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >"$(apt_log)" 2>&1 </dev/null ||
+        { tail -n 20 "$(apt_log)" >&2; die "apt-get could not install: ${missing[*]}"; }
+}
+
+apt_update() {
+    [ -z "$apt_updated" ] || return 0
+    # One broken third-party source must not stop what the distribution's own archive can give.
+    apt-get update -q >"$(apt_log)" 2>&1 </dev/null || tail -n 5 "$(apt_log)" >&2
+    apt_updated=1
+}
+
+apt_log() { echo "${TMPDIR:-/var/tmp}/unionfsd-apt.$$.log"; }
+
+# --- a directory of the test's own, and nothing left behind --------------------------------------------------
+
+# make_scratch NAME: sets SCRATCH; everything in it is unmounted and removed when the script ends, however it ends.
+SCRATCH=
+make_scratch() {
+    SCRATCH=$(mktemp -d "${TMPDIR:-/var/tmp}/unionfsd-$1.XXXXXX")
+    SCRATCH=$(cd "$SCRATCH" && pwd -P)
+    chmod 755 "$SCRATCH"
+}
+
+cleanup() {
+    local status=$? pid
+    trap - EXIT
+    set +e
+    cd /
+    for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null; done
+    wait 2>/dev/null
+    rm -f "$(apt_log)"
+    if [ -n "$SCRATCH" ]; then
+        unmount_below "$SCRATCH"
+        # One filesystem: if something is still mounted after all, its content is not ours to remove.
+        rm -rf --one-file-system "$SCRATCH"
+    fi
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Mount points at or below a directory, deepest and youngest first. mountinfo writes blanks as \040.
+mounts_below() {
+    local point
+    tac /proc/self/mountinfo | cut -d' ' -f5 | while read -r point; do printf '%b\n' "${point//\\/\\0}"; done |
+        awk -v d="$1" '$0 == d || index($0, d "/") == 1 { print gsub("/", "/"), $0 }' | sort -s -k1,1nr | cut -d' ' -f2-
+}
+
+unmount_below() {
+    local point
+    mounts_below "$1" | while IFS= read -r point; do
+        timeout 20 umount "$point" 2>/dev/null || umount -l "$point" 2>/dev/null
+    done
+}
+
+# --- mounts --------------------------------------------------------------------------------------------------
+
+join() { local IFS=$1; shift; echo "$*"; }
+
+# kernel_mount MNT UPPER WORK LOWER...: the kernel's overlayfs in the form that unionfsd's defaults have, the
+# uppermost lower first. An empty UPPER makes it read-only.
+kernel_mount() {
+    local mnt=$1 upper=$2 work=$3 options
+    shift 3
+    options=lowerdir=$(join : "$@")
+    [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=on,metacopy=off"
+    mount -t overlay overlay -o "$options" "$mnt"
+}
+
+# union_mount MNT UPPER WORK LOWER...: the same with whatever UNION names.
+union_mount() {
+    [ "$UNION" = unionfsd ] || { kernel_mount "$@"; return; }
+    local mnt=$1 upper=$2 work=$3 layer arguments=()
+    shift 3
+    for layer; do arguments+=(--lower "$layer"); done
+    [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
+    timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null
+}
+
+union_umount() {
+    case $UNION in
+    kernel) umount "$1" ;;
+    *) timeout 60 "$BIN/unionfsd" umount "$1" </dev/null ;;
+    esac
+}
+
+# upper_like UPPER LAYER: the root of the union has the attributes of the upper's root; give it those of the image.
+upper_like() {
+    chown --reference="$2" "$1"
+    chmod --reference="$2" "$1"
+    touch --reference="$2" "$1"
+}
+
+# The processes that hold a FUSE mount's connection. The kernel names the connection in fdinfo (since 6.16);
+# before that we go by the mount point on their command line.
+daemon_pids() {
+    local connection fd pid named
+    connection=$(stat -c '%Ld' "$1")
+    for fd in /proc/[0-9]*/fd/*; do
+        [ "$(readlink "$fd" 2>/dev/null)" = /dev/fuse ] || continue
+        pid=${fd#/proc/} && pid=${pid%%/*}
+        named=$(awk '$1 == "fuse_connection:" { print $2 }' "/proc/$pid/fdinfo/${fd##*/}" 2>/dev/null) || continue
+        if [ -n "$named" ]; then
+            [ "$named" = "$connection" ] && echo "$pid"
+        elif tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$1"; then
+            echo "$pid"
+        fi
+    done | sort -un
+}
+
+# --- what was there before must be there afterwards ----------------------------------------------------------
+
+manifest() { timeout 300 "$CHECK" manifest "$@"; }
+
+# lowers_remember DIR...: the whole truth about these layers, change times and inode numbers included.
+lowers_remember() {
+    LOWERS=("$@")
+    lowers_manifest >"$SCRATCH/lowers.before"
+}
+
+lowers_manifest() {
+    local layer
+    for layer in "${LOWERS[@]}"; do
+        echo "layer $layer"
+        manifest "$layer"
+    done
+}
+
+# lowers_untouched: prints what changed and fails if anything did.
+lowers_untouched() {
+    lowers_manifest >"$SCRATCH/lowers.after"
+    diff "$SCRATCH/lowers.before" "$SCRATCH/lowers.after" | sed -n '1,20p'
+    cmp -s "$SCRATCH/lowers.before" "$SCRATCH/lowers.after"
+}
+
+# --- counting cases ------------------------------------------------------------------------------------------
+
+PASSED=0
+FAILED=0
+ok() { PASSED=$((PASSED + 1)); printf 'ok %s\n' "$*"; }
+not_ok() { FAILED=$((FAILED + 1)); printf 'not ok %s\n' "$*"; }
+# check NAME COMMAND...: one case.
+check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name"; fi; }
+tally() { printf '%d passed, %d failed\n' "$PASSED" "$FAILED"; [ "$FAILED" = 0 ]; }
