@@ -165,7 +165,11 @@ daemon_pids() {
 
 # --- what was there before must be there afterwards ----------------------------------------------------------
 
-manifest() { timeout 300 "$CHECK" manifest "$@"; }
+# Its closing count goes to stderr; only a failure makes that worth reading.
+manifest() {
+    local said
+    { said=$(timeout 300 "$CHECK" manifest "$@" 2>&1 >&3 3>&-); } 3>&1 || { printf '%s\n' "$said" >&2; return 1; }
+}
 
 # lowers_remember DIR...: the whole truth about these layers, change times and inode numbers included.
 lowers_remember() {
@@ -197,3 +201,30 @@ not_ok() { FAILED=$((FAILED + 1)); printf 'not ok %s\n' "$*"; }
 # check NAME COMMAND...: one case.
 check() { local name=$1; shift; if "$@"; then ok "$name"; else not_ok "$name"; fi; }
 tally() { printf '%d passed, %d failed\n' "$PASSED" "$FAILED"; [ "$FAILED" = 0 ]; }
+
+# --- chroots -------------------------------------------------------------------------------------------------
+
+# in_chroot ROOT COMMAND...: in mount and process namespaces of its own, so that neither a mount nor a process
+# outlives it; without a network unless CHROOT_NET=1. CHROOT_SHOW=DIR appears read-only at /dev/show, off the tree
+# that is compared. CHROOT_SECONDS bounds the time; KILL, because unshare(1) ignores TERM while it waits.
+in_chroot() {
+    local root=$1 namespaces=(--mount --pid --fork --kill-child=KILL)
+    shift
+    [ "${CHROOT_NET:-0}" = 1 ] || namespaces+=(--net)
+    # shellcheck disable=SC2016
+    timeout -s KILL "${CHROOT_SECONDS:-300}" unshare "${namespaces[@]}" bash -euc '
+        root=$1 show=$2; shift 2
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs -o mode=755,size=16m dev "$root/dev"
+        cd "$root/dev"
+        mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
+        mknod -m 666 random c 1 8; mknod -m 666 urandom c 1 9; mknod -m 666 tty c 5 0
+        mkdir pts shm show
+        mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts pts
+        ln -s pts/ptmx ptmx; ln -s /proc/self/fd fd; ln -s fd/0 stdin; ln -s fd/1 stdout; ln -s fd/2 stderr
+        [ -z "$show" ] || mount -o bind,ro "$show" show
+        cd /
+        exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TZ=UTC \
+            TERM=dumb DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
+    ' in_chroot "$root" "${CHROOT_SHOW:-}" "$@" </dev/null
+}

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +49,18 @@ long cs_reopen(int fd, int flags) {
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
+struct mount_attr_ { uint64_t attr_set, attr_clr, propagation, userns_fd; };
 long cs_open_tree_clone(const char *path) {
-	RET(syscall(SYS_open_tree, AT_FDCWD, path, 1u /* OPEN_TREE_CLONE */ | O_CLOEXEC));
+	long fd = syscall(SYS_open_tree, AT_FDCWD, path, 1u /* OPEN_TREE_CLONE */ | O_CLOEXEC);
+	if (fd < 0) return -(long)errno;
+	/* MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME, in place of whatever MOUNT_ATTR__ATIME was. */
+	struct mount_attr_ a = { 0x01 | 0x10, 0x70, 0, 0 };
+	if (syscall(442 /* mount_setattr */, fd, "", AT_EMPTY_PATH, &a, sizeof a) < 0) {
+		int e = errno;
+		close((int)fd);
+		return -(long)e;
+	}
+	return fd;
 }
 long cs_close(int fd) { RET(close(fd)); }
 long cs_dup_cloexec(int fd) { RET(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
@@ -403,6 +414,38 @@ static __thread int channel = -1;
 void cs_thread_set_channel(int fd) { channel = fd; }
 int cs_thread_channel(void) { return channel; }
 
+/* ---- this thread as somebody else ---- */
+static __thread int own_fs_attributes;
+static __thread unsigned own_umask = ~0u;
+long cs_become(uint32_t uid, uint32_t gid, unsigned mask) {
+	if (mask != own_umask) {
+		if (!own_fs_attributes) {
+			if (unshare(CLONE_FS) < 0) return -(long)errno;
+			own_fs_attributes = 1;
+		}
+		umask(mask);
+		own_umask = mask;
+	}
+	/* The group first: without the user's capabilities it could not be set any more. Both answer the previous id and
+	   never fail visibly, so ask again what is in force. */
+	if (gid) {
+		syscall(SYS_setfsgid, gid);
+		if ((uint32_t)syscall(SYS_setfsgid, -1) != gid) return -EPERM;
+	}
+	if (uid) {
+		syscall(SYS_setfsuid, uid);
+		if ((uint32_t)syscall(SYS_setfsuid, -1) != uid) {
+			syscall(SYS_setfsgid, getegid());
+			return -EPERM;
+		}
+	}
+	return 0;
+}
+void cs_become_self(uint32_t uid, uint32_t gid) {
+	if (uid) syscall(SYS_setfsuid, geteuid());
+	if (gid) syscall(SYS_setfsgid, getegid());
+}
+
 /* ---- signals ---- */
 long cs_signal_ignore(int sig) { return signal(sig, SIG_IGN) == SIG_ERR ? -(long)errno : 0; }
 static volatile int signal_fd = -1;
@@ -431,3 +474,68 @@ uint64_t cs_monotonic_ns(void) {
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 int64_t cs_realtime_s(void) { return (int64_t)time(NULL); }
+
+/* ---- /dev/fuse ---- */
+long cs_fuse_clone(int device) {
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd < 0) return -(long)errno;
+	uint32_t from = (uint32_t)device;
+	if (ioctl(fd, _IOR(229, 0, uint32_t), &from) < 0) {
+		long e = -(long)errno;
+		close(fd);
+		return e;
+	}
+	return fd;
+}
+/* struct fuse_backing_map of <linux/fuse.h>, from 6.9 on. */
+struct backing_map { int32_t fd; uint32_t flags; uint64_t padding; };
+long cs_fuse_backing_open(int device, int fd) {
+	struct backing_map map = { fd, 0, 0 };
+	RET(ioctl(device, _IOW(229, 1, struct backing_map), &map));
+}
+long cs_fuse_backing_close(int device, uint32_t id) { RET(ioctl(device, _IOW(229, 2, uint32_t), &id)); }
+long cs_write_parts(int fd, const void *a, size_t an, const void *b, size_t bn, const void *c, size_t cn) {
+	struct iovec v[3] = { { (void *)a, an }, { (void *)b, bn }, { (void *)c, cn } };
+	RET(writev(fd, v, 3));
+}
+
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static char log_text[1024];
+static int log_errno;
+static void log_keep(unsigned level, const char *format, va_list arguments) {
+	int e = errno;
+	if (level > 4) return;	/* FUSE_LOG_WARNING; what follows is chatter */
+	pthread_mutex_lock(&log_lock);
+	size_t used = strlen(log_text);
+	if (used < sizeof log_text - 1) vsnprintf(log_text + used, sizeof log_text - used, format, arguments);
+	log_errno = e;
+	pthread_mutex_unlock(&log_lock);
+	errno = e;
+}
+void *cs_log_capture(void) { return (void *)log_keep; }
+int cs_log_take(char *out, size_t size) {
+	pthread_mutex_lock(&log_lock);
+	int e = log_text[0] ? log_errno : 0;
+	if (size) snprintf(out, size, "%s", log_text);
+	log_text[0] = 0;
+	pthread_mutex_unlock(&log_lock);
+	return e;
+}
+
+/* ---- waking a thread ---- */
+static void on_wake(int sig) { (void)sig; }
+long cs_wake_prepare(void) {
+	struct sigaction a;
+	memset(&a, 0, sizeof a);
+	a.sa_handler = on_wake;
+	RET(sigaction(SIGURG, &a, NULL));
+}
+long cs_wake_accept(void) {
+	sigset_t s;
+	sigemptyset(&s);
+	sigaddset(&s, SIGURG);
+	return -(long)pthread_sigmask(SIG_UNBLOCK, &s, NULL);
+}
+uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
+void cs_thread_wake(uint64_t handle) { pthread_kill((pthread_t)handle, SIGURG); }
+void cs_sleep_ms(int milliseconds) { poll(NULL, 0, milliseconds); }

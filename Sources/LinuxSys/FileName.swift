@@ -101,7 +101,7 @@ public struct FileName: Hashable, Sendable, CustomStringConvertible, Expressible
 
     /// Lends the bytes; the reference must not leave the closure.
     @inline(__always)
-    public func withRef<R, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
+    public func withRef<R: ~Copyable, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
         try unsafe storage.span.withUnsafeBufferPointer { (buffer) throws(E) -> R in
             guard let start = buffer.baseAddress else { return try body(NameRef.empty) }
             return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
@@ -149,7 +149,7 @@ extension NameRef {
 }
 
 /// A name of up to 63 bytes on the stack: temporary names in the work directory, index names are longer and owned.
-public struct ShortName {
+public struct ShortName: Sendable {
     private var storage: InlineArray<64, UInt8>
     public private(set) var count: Int
 
@@ -174,12 +174,25 @@ public struct ShortName {
         }
     }
 
-    public func withRef<R, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
+    public func withRef<R: ~Copyable, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
         let length = count
         return try unsafe storage.span.withUnsafeBufferPointer { (buffer) throws(E) -> R in
             guard let start = buffer.baseAddress else { return try body(NameRef.empty) }
             return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
                                            count: length))
+        }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Lends a name that stands in a heap of names, each with a NUL behind it. The empty name where there is none.
+    public func withName<R: ~Copyable, E: Error>(at offset: Int, length: Int, _ body: (NameRef) throws(E) -> R) throws(E) -> R {
+        try unsafe span.withUnsafeBufferPointer { (b) throws(E) -> R in
+            guard offset >= 0, length >= 0, offset + length < b.count, let base = b.baseAddress, unsafe b[offset + length] == 0 else {
+                return try body(NameRef.empty)
+            }
+            let pointer = unsafe UnsafeRawPointer(base + offset).assumingMemoryBound(to: CChar.self)
+            return try unsafe body(NameRef(base: pointer, count: length))
         }
     }
 }

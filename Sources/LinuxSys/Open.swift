@@ -18,7 +18,16 @@ extension FD {
 
     /// A directory by one name, for use with the `…at` calls and for reading it.
     public func openDirectory(_ name: NameRef) throws(Errno) -> OwnedFD {
-        try open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
+        try openQuietly(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)
+    }
+    /// Without touching the access time, where we may (O_NOATIME is for owners and CAP_FOWNER).
+    public func openQuietly(_ name: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
+        do throws(Errno) {
+            return try open(name, flags | OpenFlags.noAccessTime)
+        } catch {
+            guard error == .notPermitted else { throw error }
+            return try open(name, flags)
+        }
     }
     /// A handle on whatever has the name, without opening it: no driver, no FIFO, no permission on the object needed.
     public func openPath(_ name: NameRef) throws(Errno) -> OwnedFD {
@@ -29,7 +38,8 @@ extension FD {
         OwnedFD(adopting: Int32(try checked { cs_reopen(raw, flags) }))
     }
 
-    /// The tree at a path as a private mount of its own, nothing mounted below it in view (open_tree(2), OPEN_TREE_CLONE).
+    /// The tree at a path as a private mount of its own, nothing mounted below it in view (open_tree(2), OPEN_TREE_CLONE),
+    /// read-only and without access times (mount_setattr(2)): what is opened through it cannot write.
     /// Needs CAP_SYS_ADMIN over the mount namespace.
     public static func cloneTree(_ path: NameRef) throws(Errno) -> OwnedFD {
         OwnedFD(adopting: Int32(try checked { unsafe cs_open_tree_clone(path.base) }))

@@ -14,3 +14,9 @@ public enum OpenFlags {
     public static let temporaryFile: Int32 = 0o20000000 | directory
     public static let accessMode: Int32 = 3
 }
+
+/// Whence of lseek(2) that the C library hides from Swift.
+public enum Seek {
+    public static let data: Int32 = 3
+    public static let hole: Int32 = 4
+}

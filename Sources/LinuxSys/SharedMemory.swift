@@ -17,11 +17,16 @@ public final class SharedMemory: @unchecked Sendable {
     }
     /// Memory without a name, zeroed, that a descriptor can carry to another process (memfd_create(2)).
     public convenience init(name: StaticString, length: Int) throws(Errno) {
-        let file = OwnedFD(adopting: Int32(try checked { unsafe cs_memfd(name.pointer) }))
+        let file = try SharedMemory.anonymousFile(name: name)
         try file.fd.truncate(Int64(length))
         try self.init(file: file, length: length, writable: true)
     }
     deinit { _ = unsafe cs_unmap(base, length) }
+
+    /// An empty file in memory (memfd_create(2)).
+    public static func anonymousFile(name: StaticString) throws(Errno) -> OwnedFD {
+        OwnedFD(adopting: Int32(try checked { unsafe cs_memfd(name.pointer) }))
+    }
 
     public var fd: FD { file.fd }
     public static var pageSize: Int { cs_align_page() }

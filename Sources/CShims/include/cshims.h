@@ -8,9 +8,8 @@
 #ifndef UNIONFSD_CSHIMS_H
 #define UNIONFSD_CSHIMS_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+/* No _GNU_SOURCE here, only in cshims.c: Swift's Glibc module is built without it, and a struct that two modules lay out
+   differently (fd_set) is a compile error on a fresh build. */
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -28,7 +27,8 @@ long cs_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint
 #define CS_RESOLVE_BENEATH 0x08
 /* A second descriptor of what an O_PATH descriptor stands for, through /proc/self/fd. */
 long cs_reopen(int fd, int flags);
-/* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)). */
+/* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)), read-only and without
+   access times (mount_setattr(2)). */
 long cs_open_tree_clone(const char *path);
 long cs_close(int fd);
 long cs_dup_cloexec(int fd);
@@ -181,6 +181,11 @@ long cs_signal_ignore(int sig);
 /* Runs body-free: the handler writes the signal's number to fd. */
 long cs_signal_to_fd(int sig, int fd);
 
+/* ---- this thread as somebody else: filesystem uid and gid (0: as it is) and umask ---- */
+/* The umask stays until the next call; uid and gid until cs_become_self with the same arguments. */
+long cs_become(uint32_t uid, uint32_t gid, unsigned mask);
+void cs_become_self(uint32_t uid, uint32_t gid);
+
 /* ---- clock ---- */
 uint64_t cs_monotonic_ns(void);
 int64_t cs_realtime_s(void);
@@ -196,6 +201,26 @@ static inline void cs_store32_release(uint32_t *p, uint32_t v) { __atomic_store_
 static inline uint64_t cs_add64(uint64_t *p, uint64_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 static inline uint32_t cs_or32(uint32_t *p, uint32_t v) { return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL); }
 static inline uint32_t cs_and32(uint32_t *p, uint32_t v) { return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL); }
+
+/* ---- /dev/fuse ---- */
+/* A second descriptor of the connection behind device, with a queue of its own (FUSE_DEV_IOC_CLONE). */
+long cs_fuse_clone(int device);
+/* FUSE_DEV_IOC_BACKING_OPEN: an id > 0. Needs CAP_SYS_ADMIN in the initial user namespace. */
+long cs_fuse_backing_open(int device, int fd);
+long cs_fuse_backing_close(int device, uint32_t id);
+/* One message in three parts, each of which may be empty. */
+long cs_write_parts(int fd, const void *a, size_t an, const void *b, size_t bn, const void *c, size_t cn);
+/* A fuse_log_func_t that keeps what libfuse would print on stderr, and errno as it was then. */
+void *cs_log_capture(void);
+/* Moves the kept text to out, NUL behind it; the errno of its last line, 0 when there is none. */
+int cs_log_take(char *out, size_t size);
+
+/* ---- waking a thread out of a blocking read: SIGURG, which no default action follows ---- */
+long cs_wake_prepare(void);		/* once: the handler, without SA_RESTART */
+long cs_wake_accept(void);		/* in the thread that is to be woken */
+uint64_t cs_thread_self(void);
+void cs_thread_wake(uint64_t handle);
+void cs_sleep_ms(int milliseconds);
 
 /* ---- function-like macros ---- */
 static inline uint64_t cs_makedev(uint32_t major, uint32_t minor) {

@@ -35,9 +35,7 @@ struct ContentHash {
         while i < bytes.count {
             let byte = unsafe UInt64(bytes[i])
             seen |= byte
-            // The position counts, so that a short block and the same block with zeros after it agree, as do
-            // hole and zeros at the end of a file.
-            a &+= mix(byte &+ (byte == 0 ? 0 : UInt64(i) << 8)) &- mix(0)
+            a = mix(a ^ byte)
             i += 1
         }
         guard seen != 0 else { return }

@@ -1,0 +1,62 @@
+internal import LinuxSys
+internal import Glibc
+
+/// What a copy keeps of its lower object, in the order that lets nothing undo what came before: owner (which clears suid and
+/// capabilities), extended attributes (ACLs and capabilities among them), mode with suid, sgid and sticky, times last.
+extension LayerStack {
+    /// - Returns: whether the copy knows its origin.
+    func copyMetadata(_ source: CopyUpSource, to directory: FD, _ name: NameRef, indexed: Bool) throws(Errno) -> Bool {
+        let status = source.status
+        try step(.changeOwner)
+        try directory.changeOwner(name, uid: status.uid, gid: status.gid)
+        try copyXattrs(source, to: directory, name)
+        if !status.isSymlink {
+            try step(.changeMode)
+            try directory.changeMode(name, status.permissions)
+        }
+        let hasOrigin = try setOrigin(source, on: directory, name)
+        if indexed, let index {
+            try step(.setLinkCount)
+            try index.noteLinks(directory, name, links: status.nlink, relativeToUpper: false, count: status.nlink)
+        }
+        try step(.setTimes)
+        try directory.setTimes(name, access: status.atime, modification: status.mtime)
+        return hasOrigin
+    }
+
+    private func copyXattrs(_ source: CopyUpSource, to directory: FD, _ name: NameRef) throws(Errno) {
+        try step(.listXattrs)
+        let names = try source.directory.listXattrs(source.name)
+        if names.isEmpty { return }
+        try names.forEachName { (attribute) throws(Errno) in
+            if XattrVisibility.isOverlayOwn(attribute, xattrs) { return }
+            guard let value = try source.directory.xattrIfPresent(source.name, attribute) else { return }
+            do throws(Errno) {
+                try step(.setXattr)
+                try directory.setXattr(name, attribute, value)
+            } catch {
+                // ACLs and security attributes protect something; others that the upper filesystem has no place for are lost
+                // (ovl_copy_xattr, ovl_must_copy_xattr). trusted.* is not ours to set in a user namespace.
+                let mustKeep = attribute.hasPrefix("system.posix_acl_") || attribute.hasPrefix("security.")
+                if error == .notSupported, !mustKeep { return }
+                if error == .notPermitted, xattrs == .user, attribute.hasPrefix("trusted.") { return }
+                throw error
+            }
+        }
+    }
+
+    /// The handle of the lower object: its inode number and its other names are found by it again (ovl_set_origin).
+    private func setOrigin(_ source: CopyUpSource, on directory: FD, _ name: NameRef) throws(Errno) -> Bool {
+        guard upperHasXattrs, let origin = originHandle(source.directory, source.name, layer: source.layer) else { return false }
+        // user.* attributes are for files and directories only.
+        if xattrs == .user, !source.status.isRegular, !source.status.isDirectory { return false }
+        do throws(Errno) {
+            try step(.setOrigin)
+            try directory.setXattr(name, OverlayXattr.origin.name(xattrs), origin.bytes)
+            return true
+        } catch {
+            if error == .notSupported { return false }
+            throw error
+        }
+    }
+}

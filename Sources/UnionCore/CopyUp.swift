@@ -1,0 +1,203 @@
+public import LinuxSys
+internal import Glibc
+
+/// How much of a file's contents its copy needs.
+public enum CopyUpExtent: Sendable {
+    case all
+    /// The caller cuts it to this length next: nothing behind it is copied.
+    case prefix(UInt64)
+}
+
+/// A lower object as a copy-up finds it: a name in a directory of its layer, or with the empty name a descriptor.
+public struct CopyUpSource {
+    public let directory: FD
+    public let name: NameRef
+    public let layer: Int
+    public let status: FileStatus
+    public init(directory: FD, name: NameRef, layer: Int, status: FileStatus) {
+        self.directory = directory
+        self.name = name
+        self.layer = layer
+        self.status = status
+    }
+}
+
+/// A complete copy that nobody sees yet: a file without a name, or something under a temporary name in the work directory.
+/// Dropped unpublished, it leaves no trace.
+public final class StagedCopy {
+    let work: WorkDirectory
+    let temporary: ShortName?
+    let file: OwnedFD?
+    let isDirectory: Bool
+    let hasOrigin: Bool
+    /// Bytes of data that were copied; shared by reflink they cost nothing.
+    public let bytes: UInt64
+    public let isReflinked: Bool
+    var isPublished = false
+
+    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD?, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool) {
+        self.work = work
+        self.temporary = temporary
+        self.file = file
+        self.isDirectory = isDirectory
+        self.hasOrigin = hasOrigin
+        self.bytes = bytes
+        self.isReflinked = isReflinked
+    }
+    deinit {
+        if !isPublished, let temporary { temporary.withRef { name in work.discard(name, isDirectory: isDirectory) } }
+    }
+}
+
+/// Copy-up: stage (slow, no lock held), then publish (one link or rename, under the directory's lock). The kernel's
+/// fs/overlayfs/copy_up.c is the model; what is kept and why is in `CopyUp+Metadata.swift`.
+extension LayerStack {
+    /// Makes the copy in the work directory.
+    /// - Parameter linkCount: of a lower file with several names that goes into the index.
+    public func stageCopy(_ source: CopyUpSource, extent: CopyUpExtent, indexed: Bool) throws(Errno) -> StagedCopy {
+        guard let work else { throw .readOnly }
+        switch source.status.kind {
+        case .regular: return try stageFile(source, extent, work, indexed)
+        case .directory:
+            return try stageNamed(source, work, indexed) { (name) throws(Errno) in try work.fd.makeDirectory(name, mode: 0o700) }
+        case .symlink:
+            let target = try source.directory.readLink(source.name)
+            return try stageNamed(source, work, indexed) { (name) throws(Errno) in
+                try target.withRef { (t) throws(Errno) in try work.fd.makeSymlink(name, target: t) }
+            }
+        default:
+            let status = source.status
+            return try stageNamed(source, work, indexed) { (name) throws(Errno) in
+                try work.fd.makeNode(name, mode: status.mode & 0o170000 | 0o600, device: status.rdev)
+            }
+        }
+    }
+
+    private func stageFile(_ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool) throws(Errno) -> StagedCopy {
+        try step(.openSource)
+        let from = source.name.isEmpty
+            ? try source.directory.reopen(O_RDONLY | O_NOFOLLOW)
+            : try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        try step(.makeTemporary)
+        var temporary: ShortName?
+        let to: OwnedFD
+        if work.hasTemporaryFiles {
+            to = try work.fd.open(NameRef.dot, OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
+        } else {
+            let name = work.temporaryName()
+            to = try name.withRef { (n) throws(Errno) in try work.fd.open(n, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+            temporary = name
+        }
+        do throws(Errno) {
+            let copied = try copyData(from: from.fd, to: to.fd, source, extent)
+            let hasOrigin = try copyMetadata(source, to: to.fd, NameRef.empty, indexed: indexed)
+            if copied.bytes > 0, options.durability != .volatile {
+                try step(.synchronise)
+                try to.fd.sync()
+            }
+            return StagedCopy(work: work, temporary: temporary, file: to, isDirectory: false, hasOrigin: hasOrigin,
+                              bytes: copied.bytes, isReflinked: copied.isReflinked)
+        } catch {
+            if let temporary { temporary.withRef { n in work.discard(n, isDirectory: false) } }
+            throw error
+        }
+    }
+
+    private func stageNamed(_ source: CopyUpSource, _ work: WorkDirectory, _ indexed: Bool,
+                            _ make: (NameRef) throws(Errno) -> Void) throws(Errno) -> StagedCopy {
+        let temporary = work.temporaryName()
+        let isDirectory = source.status.isDirectory
+        return try temporary.withRef { (name) throws(Errno) in
+            try step(.makeTemporary)
+            try make(name)
+            do throws(Errno) {
+                let hasOrigin = try copyMetadata(source, to: work.fd, name, indexed: indexed)
+                return StagedCopy(work: work, temporary: temporary, file: nil, isDirectory: isDirectory,
+                                  hasOrigin: hasOrigin, bytes: 0, isReflinked: false)
+            } catch {
+                work.discard(name, isDirectory: isDirectory)
+                throw error
+            }
+        }
+    }
+
+    /// Shows the copy under its name: one link or rename that fails where something has the name. The directory's times stay, as
+    /// nothing of it changed for anybody who looks.
+    /// - Precondition: the caller holds the directory's lock and has checked that the name still stands for the source.
+    public func publishLocked(_ staged: StagedCopy, in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
+        try keepingTimes(of: parent) { () throws(Errno) in
+            try step(.publish)
+            try place(staged, in: parent.fd, name)
+        }
+        staged.isPublished = true
+        if staged.hasOrigin { try noteImpure(parent) }
+    }
+
+    /// The same for a lower file that keeps its other names: the index first, then this name.
+    /// - Precondition: as `publishLocked`; one copy-up of the inode at a time.
+    public func publishIndexedLocked(_ staged: StagedCopy, indexName: FileName, lowerLinks: UInt32,
+                                     in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
+        guard let index else { throw .invalid }
+        try step(.linkIntoIndex)
+        try indexName.withRef { (n) throws(Errno) in try place(staged, in: index.fd, n) }
+        staged.isPublished = true
+        do throws(Errno) {
+            try linkFromIndexLocked(indexName: indexName, links: lowerLinks, lowerLinks: lowerLinks, in: parent, name)
+        } catch {
+            // Alone in the index it would take the place of the lower file at the next look: as if it had never been.
+            do throws(Errno) { try indexName.withRef { (n) throws(Errno) in try index.fd.unlink(n) } } catch { }
+            throw error
+        }
+    }
+
+    /// Gives one more lower name its upper link to the copy in the index (ovl_link_up). `links`: st_nlink of the union, which stays.
+    public func linkFromIndexLocked(indexName: FileName, links: UInt32, lowerLinks: UInt32,
+                                    in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
+        guard let index else { throw .invalid }
+        try indexName.withRef { (n) throws(Errno) in
+            try step(.setLinkCount)
+            try index.noteLinks(index.fd, n, links: links, relativeToUpper: false, count: lowerLinks)
+            try keepingTimes(of: parent) { () throws(Errno) in
+                try step(.publish)
+                try index.fd.link(n, to: parent.fd, name)
+            }
+            let copy = try index.fd.status(n)
+            try index.noteLinks(index.fd, n, links: links, relativeToUpper: true, count: copy.nlink)
+        }
+        try noteImpure(parent)
+    }
+
+    /// For a lower file whose names are all gone while it is open: the copy without a name, open for reading and writing.
+    public func detach(_ staged: StagedCopy) throws(Errno) -> OwnedFD {
+        if let file = staged.file?.fd { return try file.duplicate() }
+        guard let temporary = staged.temporary else { throw .invalid }
+        return try temporary.withRef { (name) throws(Errno) in try staged.work.fd.openPath(name) }
+    }
+
+    private func place(_ staged: StagedCopy, in directory: FD, _ name: NameRef) throws(Errno) {
+        if let temporary = staged.temporary {
+            try temporary.withRef { (t) throws(Errno) in try staged.work.fd.rename(t, to: directory, name, .noReplace) }
+        } else if let file = staged.file?.fd {
+            try file.linkSelf(to: directory, name)
+        }
+    }
+
+    private func keepingTimes(of parent: LayerDirectory, _ body: () throws(Errno) -> Void) throws(Errno) {
+        let before = try parent.fd.status()
+        try body()
+        do throws(Errno) {
+            try step(.restoreParentTimes)
+            try parent.fd.setTimes(NameRef.empty, access: before.atime, modification: before.mtime)
+        } catch { /* The copy is visible and right; the kernel does not undo it for this either. */ }
+    }
+
+    /// `overlay.impure` on a directory: some child shows another inode number than its own.
+    func noteImpure(_ directory: LayerDirectory) throws(Errno) {
+        if directory.isImpure || !upperHasXattrs { return }
+        do throws(Errno) {
+            try step(.setImpure)
+            try directory.fd.setXattr(NameRef.empty, OverlayXattr.impure.name(xattrs), text: "y")
+        } catch { return /* Only d_ino after a remount depends on it. */ }
+        directory.noteImpure()
+    }
+}

@@ -1,0 +1,65 @@
+public import LinuxSys
+internal import Glibc
+
+/// The index directory (`index=on`, overlayfs's format): for each lower file with several names that was copied up, one more
+/// link to its copy, under the name of its origin. So all lower names lead to one copy, and it is found again after a remount.
+public final class Index: Sendable {
+    private let directory: OwnedFD
+    private let xattrs: XattrNamespace
+
+    init(directory: consuming OwnedFD, xattrs: XattrNamespace) {
+        self.directory = directory
+        self.xattrs = xattrs
+    }
+    public var fd: FD { directory.fd }
+
+    func status(_ name: FileName) throws(Errno) -> FileStatus? {
+        do throws(Errno) {
+            return try name.withRef { (n) throws(Errno) in try fd.status(n) }
+        } catch {
+            if error == .noEntry { return nil }
+            throw error
+        }
+    }
+
+    /// st_nlink in the union. `overlay.nlink` holds it relative to the upper inode's own count ("U+1") or, while names are being
+    /// linked, to the lower inode's ("L-1"), which does not change (ovl_set_nlink_common).
+    func unionLinks(_ name: FileName, upper: UInt32, lower: UInt32) throws(Errno) -> UInt32 {
+        let value = try name.withRef { (n) throws(Errno) in
+            try fd.xattrIfPresent(n, OverlayXattr.nlink.name(xattrs))
+        }
+        // Without a note: what has names is at least the upper inode without its index entry.
+        guard let value, let note = Self.parse(value) else { return max(upper, 2) - 1 }
+        let base = Int64(note.relativeToUpper ? upper : lower)
+        return UInt32(clamping: max(base + note.difference, 0))
+    }
+
+    private static func parse(_ value: [UInt8]) -> (relativeToUpper: Bool, difference: Int64)? {
+        guard value.count >= 3, value.count < 16, value[0] == UInt8(ascii: "U") || value[0] == UInt8(ascii: "L"),
+              value[1] == UInt8(ascii: "+") || value[1] == UInt8(ascii: "-") else { return nil }
+        var number: Int64 = 0
+        for digit in value[2...] {
+            guard digit >= 0x30, digit <= 0x39 else { return nil }
+            number = number * 10 + Int64(digit - 0x30)
+        }
+        return (value[0] == UInt8(ascii: "U"), value[1] == UInt8(ascii: "-") ? -number : number)
+    }
+
+    /// Notes `links` of the union relative to a count of the upper or the lower inode.
+    func noteLinks(_ directory: FD, _ name: NameRef, links: UInt32, relativeToUpper: Bool, count: UInt32) throws(Errno) {
+        let difference = Int64(links) - Int64(count)
+        let text = (relativeToUpper ? "U" : "L") + (difference < 0 ? "-" : "+") + String(difference.magnitude)
+        try directory.setXattr(name, OverlayXattr.nlink.name(xattrs), Array(text.utf8))
+    }
+
+    /// After a name of the union went: removes the entry when it was the last (ovl_cleanup_index).
+    func removeIfUnused(_ name: FileName) {
+        do throws(Errno) {
+            guard let copy = try status(name) else { return }
+            // Relative to the upper inode here: names are unlinked only when they have an upper link.
+            if try unionLinks(name, upper: copy.nlink, lower: copy.nlink) == 0 || copy.nlink == 1 {
+                try name.withRef { (n) throws(Errno) in try fd.unlink(n) }
+            }
+        } catch { /* An entry too many is found and removed by the next mount with an index. */ }
+    }
+}

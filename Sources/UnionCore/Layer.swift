@@ -1,0 +1,27 @@
+public import LinuxSys
+
+/// One directory of the stack: the writable upper one or a read-only lower one.
+public final class Layer: Sendable {
+    /// Position in the stack, 0 at the top. The upper layer, where there is one, is 0.
+    public let index: Int
+    public let isUpper: Bool
+    /// As it was given, for messages.
+    public let path: FileName
+    /// The layer's root as a merged directory's part.
+    public let root: LayerDirectory
+    /// Which of the stack's filesystems it lies on, 0 for the first one met.
+    public let filesystem: Int
+    public let device: UInt64
+    /// Of the filesystem, as overlay's `origin` names it.
+    public let uuid: [UInt8]
+
+    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, markers: DirectoryMarkers) {
+        self.index = index
+        self.isUpper = isUpper
+        self.path = path
+        self.filesystem = filesystem
+        self.device = device
+        uuid = root.fd.filesystemUUID()
+        self.root = LayerDirectory(layer: index, fd: root, markers: markers)
+    }
+}

@@ -1,0 +1,36 @@
+public import LinuxSys
+internal import Synchronization
+
+/// One layer's share of a merged directory: an open descriptor, and what overlay noted on the directory. Shared by the
+/// merged directories that have it as a part; closed with the last of them.
+public final class LayerDirectory: Sendable {
+    /// Index of the layer in the stack.
+    public let layer: Int
+    private let descriptor: OwnedFD
+    public let markers: DirectoryMarkers
+    private let impure: Atomic<Bool>
+
+    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers) {
+        self.layer = layer
+        descriptor = fd
+        impure = Atomic(markers.impure)
+        self.markers = markers
+    }
+    public var fd: FD { descriptor.fd }
+
+    /// Some child here was copied up and keeps the inode number of its origin.
+    public var isImpure: Bool { impure.load(ordering: .relaxed) }
+    func noteImpure() { impure.store(true, ordering: .relaxed) }
+}
+
+/// What a layer's directory says about merging it, read once when it is opened.
+public struct DirectoryMarkers: Sendable {
+    /// Nothing of the layers below shows through.
+    public var opaque = false
+    /// Zero-size files with `overlay.whiteout` in here are whiteouts (`opaque=x`).
+    public var xattrWhiteouts = false
+    public var impure = false
+    /// Where the layers below keep this directory: one name beside the parent's, or a path from the root that begins with `/`.
+    public var redirect: FileName?
+    public init() {}
+}

@@ -1,0 +1,222 @@
+public import LinuxSys
+
+/// What a name of a merged directory stands for.
+public struct Found: Sendable {
+    /// Layer of the topmost object, the one that is shown.
+    public var layer: Int
+    public var status: FileStatus
+    /// The number to show as st_ino: that of the lower origin where there is one, so that it does not change at copy-up.
+    public var ino: UInt64
+    /// For directories: all parts.
+    public var directory: MergedDirectory?
+    /// For a file that several lower names share (index=on): its name in the index directory.
+    public var indexName: FileName?
+    /// The file shown is the copy in the index; the name itself has none in the upper layer yet.
+    public var isShownFromIndex = false
+    /// st_nlink to show, where it is not the object's own.
+    public var nlink: UInt32
+}
+
+extension LayerStack {
+    /// Looks a name up through the parts of a directory, uppermost first. Nil: there is no such name in the union.
+    ///
+    /// Costs one statx for each part down to the first file or opaque directory, two where OCI whiteouts are read and the
+    /// name is missing; for a directory also open, listxattr, statx of the OCI mark.
+    public func lookup(_ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> Found? {
+        if readsOCIWhiteouts, Whiteout.isMarkerName(name) { return nil }
+        var found = DirectoryUnderWay()
+        for part in parent.parts {
+            switch try look(part, name, &found) {
+            case .absent: continue
+            case .end: return try found.result(self)
+            case .file(let status): return try file(part, name, status)
+            case .directory(let redirect):
+                guard let redirect else { continue }
+                return try lookupBelow(part.layer, parent, redirect, &found)
+            }
+        }
+        return try found.result(self)
+    }
+
+    /// The same without the upper layer: what a name would show if the upper layer had nothing of it.
+    public func existsBelowUpper(_ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool {
+        for part in parent.lowerParts {
+            do throws(Errno) {
+                let status = try part.fd.status(name)
+                return try !isWhiteout(status, part, name)
+            } catch {
+                guard error == .noEntry else { throw error }
+                if hasOCIWhiteout(part, name) { return false }
+            }
+        }
+        return false
+    }
+
+    private enum Look {
+        case absent, end
+        case file(FileStatus)
+        case directory(redirect: FileName?)
+    }
+
+    /// A directory gathered part by part.
+    private struct DirectoryUnderWay {
+        var parts: [LayerDirectory] = []
+        var statuses: [FileStatus] = []
+
+        func result(_ stack: LayerStack) throws(Errno) -> Found? {
+            guard let top = parts.first, let status = statuses.first else { return nil }
+            let hasUpper = stack.hasUpper && top.layer == 0
+            // The number of the topmost lower part: that part stays when the directory is copied up.
+            let numbered = hasUpper && parts.count > 1 ? 1 : 0
+            let ino = stack.number(statuses[numbered].ino, ofLayer: parts[numbered].layer)
+            // A merged directory's own count would be of one layer only; 1 says "not counted", as overlayfs does.
+            return Found(layer: top.layer, status: status, ino: ino,
+                         directory: MergedDirectory(parts: parts, hasUpper: hasUpper),
+                         nlink: parts.count > 1 ? 1 : status.nlink)
+        }
+    }
+
+    /// One part. A directory is opened and added; whether the search goes on below is in the answer.
+    private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
+        let status: FileStatus
+        do throws(Errno) {
+            status = try part.fd.status(name)
+        } catch {
+            guard error == .noEntry else { throw error }
+            return hasOCIWhiteout(part, name) ? .end : .absent
+        }
+        if try isWhiteout(status, part, name) { return .end }
+        guard status.isDirectory else {
+            // Below a directory a file of the same name is hidden, and all that lies below it.
+            return found.parts.isEmpty ? .file(status) : .end
+        }
+        let fd = try part.fd.openDirectory(name)
+        let markers = try readMarkers(fd.fd)
+        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers)
+        found.parts.append(directory)
+        found.statuses.append(status)
+        if markers.opaque || hasOCIWhiteout(part, name) { return .end }
+        return .directory(redirect: markers.redirect)
+    }
+
+    /// Goes on in the layers below `layer`, where the directory is known by another name or at another path.
+    private func lookupBelow(_ layer: Int, _ parent: MergedDirectory, _ redirect: FileName,
+                             _ found: inout DirectoryUnderWay) throws(Errno) -> Found? {
+        var redirect = redirect
+        var from = layer
+        // Each layer may redirect once more; layers only go down, so this ends.
+        search: while true {
+            if Redirect.isAbsolute(redirect) {
+                let path = redirect
+                var next: FileName?
+                for layer in layers where layer.index > from {
+                    switch try lookPath(layer, path, &found) {
+                    case .absent: continue
+                    case .end, .file: break search
+                    case .directory(let more):
+                        guard let more else { continue }
+                        next = more
+                    }
+                    from = layer.index
+                    break
+                }
+                guard let more = next else { break }
+                redirect = Redirect.isAbsolute(more) ? more : Redirect.sibling(of: path, named: more)
+            } else {
+                let own = redirect
+                var next: FileName?
+                for part in parent.parts where part.layer > from {
+                    let look = try own.withRef { (n) throws(Errno) in try self.look(part, n, &found) }
+                    switch look {
+                    case .absent: continue
+                    case .end, .file: break search
+                    case .directory(let more):
+                        guard let more else { continue }
+                        next = more
+                    }
+                    from = part.layer
+                    break
+                }
+                guard let more = next else { break }
+                redirect = more
+            }
+        }
+        return try found.result(self)
+    }
+
+    /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque.
+    private func lookPath(_ layer: Layer, _ path: FileName, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
+        var at = layer.root
+        var endsHere = false
+        let components = path.bytes.split(separator: UInt8(ascii: "/"))
+        for (position, component) in components.enumerated() {
+            let name = FileName(bytes: component)
+            if position == components.count - 1 {
+                let look = try name.withRef { (n) throws(Errno) in try self.look(at, n, &found) }
+                if case .directory = look, endsHere { return .end }
+                if case .absent = look, endsHere { return .end }
+                return look
+            }
+            var step = DirectoryUnderWay()
+            switch try name.withRef({ (n) throws(Errno) in try self.look(at, n, &step) }) {
+            case .absent: return endsHere ? .end : .absent
+            case .file: return .end
+            case .end:
+                // A whiteout adds nothing; an opaque directory is entered, and nothing below it counts.
+                guard let entered = step.parts.first else { return .end }
+                endsHere = true
+                at = entered
+            case .directory:
+                guard let entered = step.parts.first else { return .end }
+                at = entered
+            }
+        }
+        return .absent
+    }
+
+    /// A file: its number, and for one that has several names in its layer, what the index has of it.
+    private func file(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
+        if hasUpper, part.layer == 0 { return try upperFile(part, name, status) }
+        var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
+        if let index, status.nlink > 1, let handle = originHandle(part.fd, name, layer: part.layer) {
+            let indexName = handle.indexName
+            found.indexName = indexName
+            if let copy = try index.status(indexName) {
+                found.layer = 0
+                found.status = copy
+                found.isShownFromIndex = true
+                found.nlink = try index.unionLinks(indexName, upper: copy.nlink, lower: status.nlink)
+            }
+        }
+        return found
+    }
+
+    private func upperFile(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
+        var found = Found(layer: 0, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
+        guard let origin = try readOrigin(part.fd, name) else { return found }
+        if let index, status.nlink > 1 {
+            let indexName = origin.indexName
+            if let copy = try index.status(indexName), copy.ino == status.ino {
+                found.indexName = indexName
+                let lower = try originStatus(origin)
+                found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.status.nlink ?? 1)
+                if let lower { found.ino = number(lower.status.ino, ofLayer: lower.layer) }
+                return found
+            }
+        }
+        // Lower names that are not kept together by the index may have become several upper files: only one could have the number.
+        if let lower = try originStatus(origin), lower.status.nlink == 1 {
+            found.ino = number(lower.status.ino, ofLayer: lower.layer)
+        }
+        return found
+    }
+}
+
+extension Redirect {
+    /// A path beside another one.
+    static func sibling(of path: FileName, named name: FileName) -> FileName {
+        var bytes = Array(path.bytes)
+        while let last = bytes.last, last != UInt8(ascii: "/") { bytes.removeLast() }
+        return FileName(bytes: bytes + Array(name.bytes))
+    }
+}

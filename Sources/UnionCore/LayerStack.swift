@@ -1,0 +1,190 @@
+internal import LinuxSys
+internal import Glibc
+
+/// The layers of one union, opened: what every operation on it starts from. Immutable.
+public final class LayerStack: Sendable {
+    /// The upper layer first where there is one, then the lower ones from the top.
+    public let layers: [Layer]
+    public let hasUpper: Bool
+    public let work: WorkDirectory?
+    public let index: Index?
+    /// The root of the union.
+    public let root: MergedDirectory
+    public let options: MountOptions
+
+    /// Where overlay's own attributes are read and written.
+    public let xattrs: XattrNamespace
+    public let readsOCIWhiteouts: Bool
+    public let followsRedirects: Bool
+    /// open_by_handle_at(2) is allowed: origins can be followed.
+    public let canOpenHandles: Bool
+    /// How many filesystems the layers lie on.
+    public let filesystemCount: Int
+    /// The upper layer takes overlay's attributes; without them opaque directories and inode numbers over remounts are lost.
+    public let upperHasXattrs: Bool
+    /// FICLONE was refused once: not asked for again.
+    let reflinkFails = OnceFlag()
+    /// Made to fail on purpose, in tests.
+    public let faults: FaultPlan?
+
+    /// - Parameters:
+    ///   - ownsWork: nobody else uses the work directory, so that what is left in it may be removed.
+    ///   - faults: for tests.
+    /// - Throws: with the layer and the reason.
+    public init(options: MountOptions, ownsWork: Bool = true, faults: FaultPlan? = nil) throws(UnionError) {
+        var filesystems: [UInt64] = []
+        var opened: [Layer] = []
+        let trusted = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
+        let namespace: XattrNamespace = options.userXattr ?? !trusted ? .user : .trusted
+        xattrs = namespace
+        self.options = options
+        self.faults = faults
+        readsOCIWhiteouts = options.whiteouts.readsNames
+        followsRedirects = options.redirectDir.follows
+        let upper = options.readOnly ? nil : options.upper
+        hasUpper = upper != nil
+
+        if let upper {
+            let fd = try Opening.directory(upper, clone: false, what: "upper directory")
+            opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options))
+        }
+        // Read-only, with an upper directory: its contents are the top of the view all the same.
+        let lowers = (options.readOnly ? options.upper.map { [$0] } ?? [] : []) + options.lower
+        guard !lowers.isEmpty || upper != nil else {
+            throw UnionError(.invalid, "no layers: name at least one with --lower DIR or -o lowerdir=DIR")
+        }
+        for path in lowers {
+            // A mount of its own: nothing mounted below the layer is in view, this union above all.
+            let fd = try Opening.directory(path, clone: true, what: "lower directory")
+            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options))
+        }
+        layers = opened
+        filesystemCount = filesystems.count
+        root = MergedDirectory(parts: Opening.rootParts(opened), hasUpper: upper != nil)
+        canOpenHandles = Opening.canOpenHandles(opened)
+
+        if upper != nil, let path = options.work {
+            let outer = try Opening.directory(path, clone: false, what: "work directory")
+            let inner = try Opening.subdirectory(outer.fd, "work", path)
+            let work = WorkDirectory(fd: inner)
+            if ownsWork {
+                do throws(Errno) { try work.clean() } catch {
+                    throw UnionError(error, "work directory \(path): what an earlier mount left in \(path)/work cannot be removed: \(error.text)")
+                }
+            }
+            self.work = work
+            upperHasXattrs = Opening.probeXattrs(work, namespace)
+            if options.index != .off, canOpenHandles, upperHasXattrs, namespace == .trusted {
+                let fd = try Opening.subdirectory(outer.fd, "index", path)
+                index = Index(directory: fd, xattrs: namespace)
+            } else { index = nil }
+        } else if let upper {
+            throw UnionError(.invalid, "upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same filesystem")
+        } else {
+            work = nil
+            index = nil
+            upperHasXattrs = false
+        }
+    }
+
+    /// Takes leave of the disk: at unmount, after the last request.
+    public func close() { work?.close() }
+
+    public var upperLayer: Layer? { hasUpper ? layers.first : nil }
+
+    /// An inode number of a layer as the union shows it, unique over all filesystems: the filesystem's number in the high bits
+    /// where there are several (xino), as overlayfs has it.
+    public func number(_ ino: UInt64, ofLayer layer: Int) -> UInt64 {
+        guard filesystemCount > 1, layer < layers.count else { return ino }
+        let filesystem = UInt64(layers[layer].filesystem)
+        if filesystem == 0 { return ino }
+        // Numbers that use the bits themselves (rare: some network filesystems) are folded; they may then meet another.
+        return (ino ^ ((ino >> 48) << 20)) & 0xffff_ffff_ffff | filesystem << 48
+    }
+}
+
+/// Steps of opening a stack.
+private enum Opening {
+    static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {
+        do throws(Errno) {
+            return try path.withRef { (p) throws(Errno) in
+                if clone {
+                    do throws(Errno) {
+                        let tree = try FD.cloneTree(p)
+                        return try tree.fd.openDirectory(NameRef.dot)
+                    } catch { /* Not allowed here, or the path is wrong, which the next call tells better. */ }
+                }
+                return try FD.currentDirectory.open(p, O_RDONLY | O_DIRECTORY)
+            }
+        } catch {
+            switch error {
+            case .noEntry: throw UnionError(error, "\(what) \(path) does not exist: make it, or correct the path")
+            case .notDirectory: throw UnionError(error, "\(what) \(path) is not a directory")
+            default: throw UnionError(error, "\(what) \(path) cannot be opened: \(error.text)")
+            }
+        }
+    }
+
+    static func layer(_ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
+                      _ namespace: XattrNamespace, _ options: MountOptions) throws(UnionError) -> Layer {
+        do throws(Errno) {
+            let status = try fd.fd.status()
+            let filesystem: Int
+            if let known = filesystems.firstIndex(of: status.dev) { filesystem = known } else {
+                filesystem = filesystems.count
+                filesystems.append(status.dev)
+            }
+            var markers = DirectoryMarkers()
+            markers.impure = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.impure.name(namespace)) != nil
+            markers.opaque = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.opaque.name(namespace)) == UInt8(ascii: "y")
+            markers.xattrWhiteouts = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.opaque.name(namespace)) == UInt8(ascii: "x")
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, markers: markers)
+        } catch {
+            throw UnionError(error, "layer \(path): \(error.text)")
+        }
+    }
+
+    /// Down to the first layer whose root is opaque.
+    static func rootParts(_ layers: [Layer]) -> [LayerDirectory] {
+        var parts: [LayerDirectory] = []
+        for layer in layers {
+            parts.append(layer.root)
+            if layer.root.markers.opaque { break }
+        }
+        return parts
+    }
+
+    static func canOpenHandles(_ layers: [Layer]) -> Bool {
+        guard let lower = layers.last else { return false }
+        do throws(Errno) {
+            let handle = try lower.root.fd.handle(NameRef.empty)
+            _ = try lower.root.fd.open(handle: handle, OpenFlags.path)
+            return true
+        } catch { return false }
+    }
+
+    static func subdirectory(_ outer: FD, _ name: NameRef, _ path: FileName) throws(UnionError) -> OwnedFD {
+        do throws(Errno) {
+            do throws(Errno) { try outer.makeDirectory(name, mode: 0o700) } catch { if error != .exists { throw error } }
+            return try outer.openDirectory(name)
+        } catch {
+            throw UnionError(error, "work directory \(path): cannot make or open \(name.owned) in it: \(error.text)")
+        }
+    }
+    static func subdirectory(_ outer: FD, _ name: StaticString, _ path: FileName) throws(UnionError) -> OwnedFD {
+        try subdirectory(outer, NameRef(name), path)
+    }
+
+    /// Whether overlay's attributes can be set on the upper filesystem.
+    static func probeXattrs(_ work: WorkDirectory, _ namespace: XattrNamespace) -> Bool {
+        let name = work.temporaryName()
+        return name.withRef { n in
+            do throws(Errno) {
+                try work.fd.makeDirectory(n, mode: 0o700)
+                defer { work.discard(n, isDirectory: true) }
+                try work.fd.setXattr(n, OverlayXattr.opaque.name(namespace), text: "y")
+                return true
+            } catch { return false }
+        }
+    }
+}

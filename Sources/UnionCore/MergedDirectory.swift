@@ -1,0 +1,32 @@
+internal import LinuxSys
+
+/// A directory of the union: its parts, uppermost first, each an open descriptor. Immutable: a copy-up makes a new one
+/// that shares the lower parts. It may be dropped and built anew at any time (`LayerStack.lookup`); descriptors are a cache.
+public final class MergedDirectory: Sendable {
+    public let parts: [LayerDirectory]
+    /// The first part lies in the upper layer.
+    public let hasUpper: Bool
+
+    public init(parts: [LayerDirectory], hasUpper: Bool) {
+        self.parts = parts
+        self.hasUpper = hasUpper
+    }
+
+    /// Descriptors that this one keeps open, shared ones included.
+    public var descriptorCount: Int { parts.count }
+    public var upper: LayerDirectory? { hasUpper ? parts.first : nil }
+    public var lowerParts: ArraySlice<LayerDirectory> { hasUpper ? parts.dropFirst() : parts[...] }
+    /// More than one layer, or could become so: what decides whether a removed name needs a whiteout.
+    public var hasLower: Bool { parts.count > (hasUpper ? 1 : 0) }
+    public var isMerged: Bool { parts.count > 1 }
+
+    /// The part that lies in a layer; nil where that layer does not contribute.
+    public func part(inLayer layer: Int) -> LayerDirectory? {
+        for part in parts where part.layer == layer { return part }
+        return nil
+    }
+    /// The same directory after its copy-up.
+    public func addingUpper(_ upper: LayerDirectory) -> MergedDirectory {
+        MergedDirectory(parts: [upper] + lowerParts, hasUpper: true)
+    }
+}

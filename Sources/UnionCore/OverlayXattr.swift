@@ -1,0 +1,72 @@
+public import LinuxSys
+
+/// Where overlay's own attributes live: `trusted.` needs CAP_SYS_ADMIN in the initial user namespace, `user.` does not.
+public enum XattrNamespace: Sendable { case trusted, user }
+
+/// Overlay's own extended attributes, spelled as fs/overlayfs/overlayfs.h spells them.
+public enum OverlayXattr: Sendable {
+    case opaque, redirect, origin, impure, nlink, upper, metacopy, whiteout, uuid
+
+    public func name(_ namespace: XattrNamespace) -> NameRef {
+        switch (namespace, self) {
+        case (.trusted, .opaque): NameRef("trusted.overlay.opaque")
+        case (.trusted, .redirect): NameRef("trusted.overlay.redirect")
+        case (.trusted, .origin): NameRef("trusted.overlay.origin")
+        case (.trusted, .impure): NameRef("trusted.overlay.impure")
+        case (.trusted, .nlink): NameRef("trusted.overlay.nlink")
+        case (.trusted, .upper): NameRef("trusted.overlay.upper")
+        case (.trusted, .metacopy): NameRef("trusted.overlay.metacopy")
+        case (.trusted, .whiteout): NameRef("trusted.overlay.whiteout")
+        case (.trusted, .uuid): NameRef("trusted.overlay.uuid")
+        case (.user, .opaque): NameRef("user.overlay.opaque")
+        case (.user, .redirect): NameRef("user.overlay.redirect")
+        case (.user, .origin): NameRef("user.overlay.origin")
+        case (.user, .impure): NameRef("user.overlay.impure")
+        case (.user, .nlink): NameRef("user.overlay.nlink")
+        case (.user, .upper): NameRef("user.overlay.upper")
+        case (.user, .metacopy): NameRef("user.overlay.metacopy")
+        case (.user, .whiteout): NameRef("user.overlay.whiteout")
+        case (.user, .uuid): NameRef("user.overlay.uuid")
+        }
+    }
+}
+
+/// How an attribute's name in the mount is spelled in a layer, and back. Overlay's own are hidden; a nested overlay's
+/// (`trusted.overlay.x` set inside the mount) are escaped as `trusted.overlay.overlay.x`, as the kernel does since 6.7.
+public enum XattrVisibility {
+    /// Bytes of the prefix of the namespace in force: `trusted.overlay.` or `user.overlay.`.
+    private static func prefixLength(_ name: NameRef, _ namespace: XattrNamespace) -> Int? {
+        switch namespace {
+        case .trusted: name.hasPrefix("trusted.overlay.") ? 16 : nil
+        case .user: name.hasPrefix("user.overlay.") ? 13 : nil
+        }
+    }
+    /// What fuse-overlayfs keeps for itself in layers that it wrote.
+    private static func isForeignPrivate(_ name: NameRef) -> Bool { name.hasPrefix("user.fuseoverlayfs.") }
+
+    /// Lends the name by which a layer knows `name`; nil where the mount must not have it.
+    public static func withLayerName<R>(_ name: NameRef, _ namespace: XattrNamespace,
+                                        _ body: (NameRef) throws(Errno) -> R) throws(Errno) -> R? {
+        if isForeignPrivate(name) { return nil }
+        guard let length = prefixLength(name, namespace) else { return try body(name) }
+        let rest = name.dropping(length)
+        return switch namespace {
+        case .trusted: try rest.withPrefix("trusted.overlay.overlay.", body)
+        case .user: try rest.withPrefix("user.overlay.overlay.", body)
+        }
+    }
+
+    /// What the mount shows of a layer's attribute: the same name, an unescaped one, or nothing.
+    public enum Shown { case same, unescaped(dropAfterPrefix: Int, prefix: Int), hidden }
+    public static func shown(_ name: NameRef, _ namespace: XattrNamespace) -> Shown {
+        if isForeignPrivate(name) { return .hidden }
+        guard let length = prefixLength(name, namespace) else { return .same }
+        if name.dropping(length).hasPrefix("overlay.") { return .unescaped(dropAfterPrefix: 8, prefix: length) }
+        return .hidden
+    }
+    /// True for what a copy-up does not carry over: it describes the lower object's place, not the object.
+    public static func isOverlayOwn(_ name: NameRef, _ namespace: XattrNamespace) -> Bool {
+        if case .hidden = shown(name, namespace) { return true }
+        return false
+    }
+}

@@ -1,0 +1,81 @@
+public import LinuxSys
+
+/// Whiteouts: what says in a layer that a name of the layers below is gone.
+///
+/// Read in every form: a character device 0/0 (overlayfs), an empty file with `overlay.whiteout` in a directory marked
+/// `opaque=x` (overlayfs, where devices are refused), a file `.wh.NAME` beside the name (OCI). Written as 0/0, all of them
+/// names of one inode in the work directory as overlayfs does it, or as `.wh.NAME` where mknod(2) is refused.
+public enum Whiteout {
+    public static let prefixLength = 4
+
+    /// Names that are markers of the OCI form.
+    public static func isMarkerName(_ name: NameRef) -> Bool { name.hasPrefix(".wh.") }
+    public static func isDevice(_ status: FileStatus) -> Bool { status.isCharacter && status.rdev == 0 }
+}
+
+extension LayerStack {
+    /// An object found under a name: is it no object at all but a whiteout of the name?
+    func isWhiteout(_ status: FileStatus, _ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Bool {
+        if Whiteout.isDevice(status) { return true }
+        guard part.markers.xattrWhiteouts, status.isRegular, status.size == 0 else { return false }
+        return try part.fd.xattrFirstByte(name, OverlayXattr.whiteout.name(xattrs)) != nil
+    }
+
+    /// Does `.wh.NAME` stand in this part?
+    func hasOCIWhiteout(_ part: LayerDirectory, _ name: NameRef) -> Bool {
+        guard readsOCIWhiteouts else { return false }
+        return name.withPrefix(".wh.") { marker in exists(part.fd, marker) } ?? false
+    }
+
+    /// Puts a whiteout where the upper layer has nothing under the name. One linkat(2), atomic by itself.
+    /// - Precondition: the caller holds the directory's lock.
+    func placeWhiteoutLocked(_ directory: FD, _ name: NameRef) throws(Errno) {
+        guard let work = work else { throw .readOnly }
+        if work.usesMarkerFiles {
+            let done: Void? = try name.withPrefix(".wh.") { (marker) throws(Errno) in
+                do throws(Errno) {
+                    _ = try directory.open(marker, WhiteoutFlags.createMarker, mode: 0)
+                } catch { if error != .exists { throw error } }
+            }
+            if done == nil { throw .nameTooLong }
+            return
+        }
+        try work.linkWhiteout(to: directory, name)
+    }
+
+    /// Replaces what the upper layer has under the name, a directory too, by a whiteout, in one rename. What was there goes to
+    /// the work directory and is removed from there.
+    /// - Precondition: the caller holds the directory's lock.
+    func replaceByWhiteoutLocked(_ directory: FD, _ name: NameRef, isDirectory: Bool) throws(Errno) {
+        guard let work = work else { throw .readOnly }
+        if work.usesMarkerFiles {
+            // The marker first: until the rename, the name is still there and wins over a marker beside it.
+            try placeWhiteoutLocked(directory, name)
+            let temporary = work.temporaryName()
+            try temporary.withRef { (t) throws(Errno) in
+                try directory.rename(name, to: work.fd, t)
+                work.discard(t, isDirectory: isDirectory)
+            }
+            return
+        }
+        let temporary = work.temporaryName()
+        try temporary.withRef { (t) throws(Errno) in
+            try work.linkWhiteout(to: work.fd, t)
+            do throws(Errno) {
+                // A file is replaced; a directory has to change places, as a rename cannot put a file over it.
+                try work.fd.rename(t, to: directory, name, isDirectory ? .exchange : [])
+            } catch {
+                work.discard(t, isDirectory: false)
+                throw error
+            }
+            if isDirectory { work.discard(t, isDirectory: true) }
+        }
+    }
+
+    /// Removes a `.wh.NAME` that would hide nothing any more, after a name was made. Best effort: beside a name it only hides
+    /// what lies below.
+    func hasMarkerFile(_ directory: FD, _ name: NameRef) -> Bool {
+        guard readsOCIWhiteouts else { return false }
+        return name.withPrefix(".wh.") { marker in exists(directory, marker) } ?? false
+    }
+}
