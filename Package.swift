@@ -42,6 +42,7 @@ let package = Package(
                           swiftSettings: strict),
 
         .testTarget(name: "LinuxSysTests", dependencies: ["LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "FuseKitTests", dependencies: ["FuseKit", "LinuxSys", "CShims"], swiftSettings: strict),
         .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
     ]
 )

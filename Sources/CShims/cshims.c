@@ -334,6 +334,9 @@ long cs_set_nonblock(int fd, int on) {
 	RET(fcntl(fd, F_SETFL, on ? f | O_NONBLOCK : f & ~O_NONBLOCK));
 }
 long cs_flock(int fd, int operation) { RET(flock(fd, operation)); }
+long cs_chdir(const char *p) { RET(chdir(p)); }
+long cs_dup2(int from, int to) { RET(dup2(from, to)); }
+int cs_isatty(int fd) { return isatty(fd); }
 long cs_eventfd(void) { RET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 long cs_is_initial_userns(void) {
 	char b[128];

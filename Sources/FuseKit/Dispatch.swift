@@ -89,6 +89,11 @@ final class Dispatcher {
         return frame.prefix(total).readOnly
     }
 
+    /// A reply that only says EIO, for the request of a reply that the kernel refused.
+    func ioError(insteadOf reply: Bytes) -> Bytes {
+        finish(reply.load(fuse_out_header.self)?.unique ?? 0, length: 0, error: Errno.io.code)
+    }
+
     /// The payload's length. An opcode that is not known, or that nobody answers, is ENOSYS, which the kernel remembers.
     private func route(_ r: inout Request) throws(Errno) -> Int {
         switch r.header.opcode {

@@ -45,7 +45,7 @@ extension Connection {
 
     private func notify<T: BitwiseCopyable>(_ code: Int32, _ message: T, _ name: NameRef?) throws(Errno) {
         // The name with the NUL behind it.
-        let tail = unsafe name.map { unsafe Bytes(UnsafeRawBufferPointer(start: $0.pointer, count: $0.count + 1)) }
+        let tail = name.map { unsafe Bytes(UnsafeRawBufferPointer(start: $0.pointer, count: $0.count + 1)) }
         try send(code, message, tail ?? .none)
     }
 

@@ -92,3 +92,8 @@ extension Array where Element == UInt8 {
         try unsafe withMutableBytes { (b) throws(E) -> R in try unsafe body(MutableBytes(b)) }
     }
 }
+
+extension MutableBytes {
+    /// No room at all: asks a call only for a length.
+    public static var none: MutableBytes { unsafe MutableBytes(UnsafeMutableRawBufferPointer(start: nil, count: 0)) }
+}

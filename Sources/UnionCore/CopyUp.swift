@@ -27,7 +27,8 @@ public struct CopyUpSource {
 public final class StagedCopy {
     let work: WorkDirectory
     let temporary: ShortName?
-    let file: OwnedFD?
+    /// No descriptor where there is a temporary name instead.
+    let file: OwnedFD
     let isDirectory: Bool
     let hasOrigin: Bool
     /// Bytes of data that were copied; shared by reflink they cost nothing.
@@ -35,7 +36,7 @@ public final class StagedCopy {
     public let isReflinked: Bool
     var isPublished = false
 
-    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD?, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool) {
+    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool) {
         self.work = work
         self.temporary = temporary
         self.file = file
@@ -53,7 +54,7 @@ public final class StagedCopy {
 /// fs/overlayfs/copy_up.c is the model; what is kept and why is in `CopyUp+Metadata.swift`.
 extension LayerStack {
     /// Makes the copy in the work directory.
-    /// - Parameter linkCount: of a lower file with several names that goes into the index.
+    /// - Parameter indexed: it is a lower file with several names and goes into the index.
     public func stageCopy(_ source: CopyUpSource, extent: CopyUpExtent, indexed: Bool) throws(Errno) -> StagedCopy {
         guard let work else { throw .readOnly }
         switch source.status.kind {
@@ -112,7 +113,7 @@ extension LayerStack {
             try make(name)
             do throws(Errno) {
                 let hasOrigin = try copyMetadata(source, to: work.fd, name, indexed: indexed)
-                return StagedCopy(work: work, temporary: temporary, file: nil, isDirectory: isDirectory,
+                return StagedCopy(work: work, temporary: temporary, file: OwnedFD(adopting: -1), isDirectory: isDirectory,
                                   hasOrigin: hasOrigin, bytes: 0, isReflinked: false)
             } catch {
                 work.discard(name, isDirectory: isDirectory)
@@ -169,16 +170,21 @@ extension LayerStack {
 
     /// For a lower file whose names are all gone while it is open: the copy without a name, open for reading and writing.
     public func detach(_ staged: StagedCopy) throws(Errno) -> OwnedFD {
-        if let file = staged.file?.fd { return try file.duplicate() }
+        if staged.file.fd.isValid { return try staged.file.fd.duplicate() }
         guard let temporary = staged.temporary else { throw .invalid }
         return try temporary.withRef { (name) throws(Errno) in try staged.work.fd.openPath(name) }
+    }
+
+    /// The new upper part of a directory that was just published.
+    public func openPublished(in parent: LayerDirectory, _ name: NameRef) throws(Errno) -> LayerDirectory {
+        LayerDirectory(layer: 0, fd: try parent.fd.openDirectory(name), markers: DirectoryMarkers())
     }
 
     private func place(_ staged: StagedCopy, in directory: FD, _ name: NameRef) throws(Errno) {
         if let temporary = staged.temporary {
             try temporary.withRef { (t) throws(Errno) in try staged.work.fd.rename(t, to: directory, name, .noReplace) }
-        } else if let file = staged.file?.fd {
-            try file.linkSelf(to: directory, name)
+        } else {
+            try staged.file.fd.linkSelf(to: directory, name)
         }
     }
 
@@ -200,4 +206,9 @@ extension LayerStack {
         } catch { return /* Only d_ino after a remount depends on it. */ }
         directory.noteImpure()
     }
+}
+
+extension LayerStack {
+    /// A child that may show another number than its own came to this directory.
+    public func noteChildFromElsewhere(_ directory: LayerDirectory) throws(Errno) { try noteImpure(directory) }
 }

@@ -53,7 +53,7 @@ public final class Index: Sendable {
     }
 
     /// After a name of the union went: removes the entry when it was the last (ovl_cleanup_index).
-    func removeIfUnused(_ name: FileName) {
+    public func removeIfUnused(_ name: FileName) {
         do throws(Errno) {
             guard let copy = try status(name) else { return }
             // Relative to the upper inode here: names are unlinked only when they have an upper link.

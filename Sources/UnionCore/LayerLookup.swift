@@ -4,6 +4,8 @@ public import LinuxSys
 public struct Found: Sendable {
     /// Layer of the topmost object, the one that is shown.
     public var layer: Int
+    /// That is the upper layer.
+    public var isInUpper = false
     public var status: FileStatus
     /// The number to show as st_ino: that of the lower origin where there is one, so that it does not change at copy-up.
     public var ino: UInt64
@@ -15,6 +17,8 @@ public struct Found: Sendable {
     public var isShownFromIndex = false
     /// st_nlink to show, where it is not the object's own.
     public var nlink: UInt32
+    /// With `indexName`: st_nlink of the lower file.
+    public var lowerLinks: UInt32 = 0
 }
 
 extension LayerStack {
@@ -70,7 +74,7 @@ extension LayerStack {
             let numbered = hasUpper && parts.count > 1 ? 1 : 0
             let ino = stack.number(statuses[numbered].ino, ofLayer: parts[numbered].layer)
             // A merged directory's own count would be of one layer only; 1 says "not counted", as overlayfs does.
-            return Found(layer: top.layer, status: status, ino: ino,
+            return Found(layer: top.layer, isInUpper: hasUpper, status: status, ino: ino,
                          directory: MergedDirectory(parts: parts, hasUpper: hasUpper),
                          nlink: parts.count > 1 ? 1 : status.nlink)
         }
@@ -181,8 +185,10 @@ extension LayerStack {
         if let index, status.nlink > 1, let handle = originHandle(part.fd, name, layer: part.layer) {
             let indexName = handle.indexName
             found.indexName = indexName
+            found.lowerLinks = status.nlink
             if let copy = try index.status(indexName) {
                 found.layer = 0
+                found.isInUpper = true
                 found.status = copy
                 found.isShownFromIndex = true
                 found.nlink = try index.unionLinks(indexName, upper: copy.nlink, lower: status.nlink)
@@ -192,13 +198,14 @@ extension LayerStack {
     }
 
     private func upperFile(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
-        var found = Found(layer: 0, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
+        var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
         guard let origin = try readOrigin(part.fd, name) else { return found }
         if let index, status.nlink > 1 {
             let indexName = origin.indexName
             if let copy = try index.status(indexName), copy.ino == status.ino {
                 found.indexName = indexName
                 let lower = try originStatus(origin)
+                found.lowerLinks = lower?.status.nlink ?? 1
                 found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.status.nlink ?? 1)
                 if let lower { found.ino = number(lower.status.ino, ofLayer: lower.layer) }
                 return found

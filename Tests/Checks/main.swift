@@ -19,6 +19,8 @@ func run(_ words: [Name]) -> Int32 {
     guard let subcommand = words.first else { return Arguments.usage() }
     let rest = Array(words.dropFirst())
     switch subcommand {
+    case "parity": return Parity.run(rest)
+    case "prepare": return Prepare.run(rest)
     case "manifest": return Manifest.run(rest)
     default: return Arguments.usage()
     }

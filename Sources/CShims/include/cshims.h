@@ -142,6 +142,9 @@ long cs_set_nonblock(int fd, int on);
 long cs_flock(int fd, int operation);
 long cs_eventfd(void);
 long cs_is_initial_userns(void);
+long cs_chdir(const char *path);
+long cs_dup2(int from, int to);
+int cs_isatty(int fd);
 
 /* ---- memory ---- */
 long cs_memfd(const char *name);

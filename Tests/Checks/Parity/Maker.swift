@@ -60,8 +60,8 @@ struct Maker {
 
     func chmod(_ name: Name, _ mode: UInt32) { must("chmod \(name)", Sys.chmod(name, mode)) }
 
-    func times(_ name: Name, seconds: Int, nanoseconds: Int) {
-        let time = timespec(tv_sec: seconds, tv_nsec: nanoseconds)
+    func times(_ name: Name, seconds: Int64, nanoseconds: Int64) {
+        let time = Moment(seconds, nanoseconds)
         must("utimens \(name)", Sys.utimens(name, access: time, modify: time))
     }
 

@@ -78,21 +78,17 @@ extension Scene {
     }
     func fchown(_ fd: Int32, _ uid: Int, _ gid: Int) { result("fchown(\(uid), \(gid))", Sys.fchown(fd, uid, gid)) }
 
-    func utimens(_ name: Name, _ access: timespec, _ modify: timespec, follow: Bool = false) {
+    func utimens(_ name: Name, _ access: Moment, _ modify: Moment, follow: Bool = false) {
         result("utimensat(\(name.short), \(text(access)), \(text(modify))\(follow ? ", follow" : ""))",
                Sys.utimens(name, access: access, modify: modify, flags: follow ? 0 : AT_SYMLINK_NOFOLLOW))
     }
 
-    func futimens(_ fd: Int32, _ access: timespec, _ modify: timespec) {
+    func futimens(_ fd: Int32, _ access: Moment, _ modify: Moment) {
         result("futimens(\(text(access)), \(text(modify)))", Sys.futimens(fd, access: access, modify: modify))
     }
 
-    private func text(_ time: timespec) -> String {
-        switch time.tv_nsec {
-        case UTIME_NOW: "now"
-        case UTIME_OMIT: "omit"
-        default: "\(time.tv_sec).\(time.tv_nsec)"
-        }
+    private func text(_ time: Moment) -> String {
+        time == .now ? "now" : time == .omit ? "omit" : "\(time.seconds).\(time.nanoseconds)"
     }
 
     func access(_ name: Name, _ mode: Int32, flags: Int32 = 0) {

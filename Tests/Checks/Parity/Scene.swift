@@ -77,8 +77,8 @@ final class Scene {
     func times(_ name: Name) {
         let (result, status) = Sys.status(name)
         guard result >= 0 else { return note("times(\(name.short))", show(result)) }
-        note("times(\(name.short))", "atime " + window.text(status.atime_s, status.atime_ns)
-            + " mtime " + window.text(status.mtime_s, status.mtime_ns))
+        note("times(\(name.short))", "atime " + window.text(status.atime)
+            + " mtime " + window.text(status.mtime))
     }
 
     /// Which times of the objects change while `body` runs. It waits for the clock before: a filesystem takes the
@@ -94,8 +94,8 @@ final class Scene {
                 continue
             }
             var changed: [String] = []
-            if (old.1.mtime_s, old.1.mtime_ns) != (new.mtime_s, new.mtime_ns) { changed.append("mtime") }
-            if (old.1.ctime_s, old.1.ctime_ns) != (new.ctime_s, new.ctime_ns) { changed.append("ctime") }
+            if (old.1.mtime) != (new.mtime) { changed.append("mtime") }
+            if (old.1.ctime) != (new.ctime) { changed.append("ctime") }
             note("times changed by \(label) of \(name.short)", changed.isEmpty ? "none" : changed.joined(separator: "+"))
         }
     }
@@ -124,7 +124,7 @@ final class Scene {
             case .object(let found):
                 let facts = Facts(found)
                 let status = facts.status
-                var text = describe(status) + " mtime " + window.text(status.mtime_s, status.mtime_ns)
+                var text = describe(status) + " mtime " + window.text(status.mtime)
                 text += " xattrs \(facts.attributeText) \(facts.contentText)"
                 if !facts.failures.isEmpty { text += " " + facts.failures.joined(separator: ", ") }
                 if let entry = found.entry {

@@ -31,7 +31,7 @@ let RENAME_NOREPLACE: UInt32 = 1
 let RENAME_EXCHANGE: UInt32 = 2
 let RENAME_WHITEOUT: UInt32 = 4
 
-// utimensat(2): values of tv_nsec
+// utimensat(2): values of nanoseconds
 let UTIME_NOW = 0x3fff_ffff
 let UTIME_OMIT = 0x3fff_fffe
 

@@ -20,10 +20,10 @@ let errnoNames: [Int32: String] = [
     EDEADLK: "EDEADLK", ENAMETOOLONG: "ENAMETOOLONG", ENOLCK: "ENOLCK", ENOSYS: "ENOSYS", ENOTEMPTY: "ENOTEMPTY",
     ELOOP: "ELOOP", ENODATA: "ENODATA", EOVERFLOW: "EOVERFLOW", EOPNOTSUPP: "EOPNOTSUPP", ENOTCONN: "ENOTCONN",
     ESTALE: "ESTALE", EDQUOT: "EDQUOT", EUCLEAN: "EUCLEAN", ETIMEDOUT: "ETIMEDOUT", ECONNABORTED: "ECONNABORTED",
-    ECONNREFUSED: "ECONNREFUSED", EPROTO: "EPROTO", ECANCELED: "ECANCELED", EILSEQ: "EILSEQ",
+    ECONNREFUSED: "ECONNREFUSED", EPROTO: "EPROTO", ECANCELED: "ECANCELED", EILSEQ: "EILSEQ", EADDRINUSE: "EADDRINUSE",
 ]
 
-func octal(_ value: UInt32) -> String { "0" + String(value, radix: 8) }
+func octal(_ value: UInt32) -> String { value == 0 ? "0" : "0" + String(value, radix: 8) }
 
 func kindName(_ mode: UInt32) -> String {
     switch mode & modeKindMask {

@@ -3,14 +3,13 @@ import Glibc
 
 /// System calls on attributes: status, owner, mode, times, extended attributes, file flags, statfs.
 extension Sys {
-    typealias Status = cs_status
 
     /// Not through a symlink, unless flags say otherwise; name "" is the descriptor itself.
     static func status(_ name: Name, flags: Int32 = AT_SYMLINK_NOFOLLOW, at dir: Int32 = AT_FDCWD) -> (Int, Status) {
-        var status = Status()
+        var status = cs_status()
         let empty = name.isEmpty ? AT_EMPTY_PATH : 0
         let result = unsafe name.withPointer { unsafe cs_statx(dir, $0, flags | empty, &status) }
-        return (result, status)
+        return (result, Status(status))
     }
 
     static func status(fd: Int32) -> (Int, Status) { status("", flags: 0, at: fd) }
@@ -36,16 +35,16 @@ extension Sys {
 
     static func fchown(_ fd: Int32, _ uid: Int, _ gid: Int) -> Int { chown("", uid, gid, flags: AT_EMPTY_PATH, at: fd) }
 
-    static func utimens(_ name: Name, access: timespec, modify: timespec, flags: Int32 = AT_SYMLINK_NOFOLLOW,
+    static func utimens(_ name: Name, access: Moment, modify: Moment, flags: Int32 = AT_SYMLINK_NOFOLLOW,
                         at dir: Int32 = AT_FDCWD) -> Int {
-        let times = [access, modify]
+        let times = [access.raw, modify.raw]
         return unsafe name.withPointer { n in
             unsafe times.withUnsafeBufferPointer { unsafe cs_utimensat(dir, n, $0.baseAddress, flags) }
         }
     }
 
-    static func futimens(_ fd: Int32, access: timespec, modify: timespec) -> Int {
-        let times = [access, modify]
+    static func futimens(_ fd: Int32, access: Moment, modify: Moment) -> Int {
+        let times = [access.raw, modify.raw]
         return unsafe times.withUnsafeBufferPointer { unsafe answer(Int(Glibc.futimens(fd, $0.baseAddress))) }
     }
 
@@ -105,26 +104,4 @@ extension Sys {
         let result = unsafe cs_fstatfs(fd, &status)
         return (result, status)
     }
-}
-
-extension cs_status {
-    var kind: UInt32 { mode & modeKindMask }
-    var permissions: UInt32 { mode & 0o7777 }
-    var isDirectory: Bool { kind == kindDirectory }
-    var isRegular: Bool { kind == kindRegular }
-    var isSymlink: Bool { kind == kindSymlink }
-    var isDevice: Bool { kind == kindCharacter || kind == kindBlock }
-    /// major:minor, taken apart as gnu_dev_major(3) does.
-    var deviceText: String {
-        let major = (rdev >> 8) & 0xfff | (rdev >> 32) & 0xffff_f000
-        let minor = rdev & 0xff | (rdev >> 12) & 0xffff_ff00
-        return "\(major):\(minor)"
-    }
-    /// d_type of readdir(3) for this mode (IFTODT).
-    var directoryKind: UInt8 { UInt8(kind >> 12) }
-}
-
-extension timespec {
-    static let now = timespec(tv_sec: 0, tv_nsec: UTIME_NOW)
-    static let omit = timespec(tv_sec: 0, tv_nsec: UTIME_OMIT)
 }

@@ -61,6 +61,9 @@ extension Sys {
         unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
     }
 
+    /// The Swift runtime may have been told to write a report about such an end.
+    static func endQuietly(by number: Int32) { signal(number, SIG_DFL) }
+
     static func sleep(milliseconds: Int) { usleep(UInt32(milliseconds * 1000)) }
 
     // MARK: inotify(7)
@@ -112,11 +115,11 @@ extension Sys {
 
 extension Sys {
     /// A listening socket of that name: its descriptor.
-    static func bindSocket(_ name: Name) -> Int { withSocket(name) { unsafe bind($0, $1, $2) == 0 ? listen($0, 4) : -1 } }
+    static func bindSocket(_ name: Name) -> Int { unsafe withSocket(name) { unsafe bind($0, $1, $2) == 0 ? listen($0, 4) : -1 } }
 
     /// 0 when somebody listens there.
     static func connectSocket(_ name: Name) -> Int {
-        let fd = withSocket(name) { unsafe connect($0, $1, $2) }
+        let fd = unsafe withSocket(name) { unsafe connect($0, $1, $2) }
         if fd >= 0 { close(Int32(fd)) }
         return min(fd, 0)
     }

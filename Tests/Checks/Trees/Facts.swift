@@ -99,22 +99,4 @@ struct Facts {
         if status.isSymlink { return "->" + escaped(target) }
         return "-"
     }
-
-    /// One time, in a form that sorts and compares.
-    static func time(_ seconds: Int64, _ nanoseconds: UInt32) -> String {
-        let digits = String(nanoseconds)
-        return "\(seconds)." + String(repeating: "0", count: 9 - digits.count) + digits
-    }
-}
-
-/// Times that two runs cannot have in common are the ones made by the clock while we worked. A time set explicitly,
-/// or kept from before, is the same in both trees: that much can be compared.
-struct TimeWindow: Sendable {
-    /// Seconds since the epoch; some slack, since filesystems take the time of the last tick.
-    let since: Int64
-
-    func text(_ seconds: Int64, _ nanoseconds: UInt32) -> String {
-        // One day ahead is beyond any run, and the future that tests set is years ahead.
-        seconds >= since - 2 && seconds < since + 86400 ? "recent" : Facts.time(seconds, nanoseconds)
-    }
 }

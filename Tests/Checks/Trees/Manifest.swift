@@ -16,9 +16,9 @@ enum Manifest {
             kindName(status.mode), octal(status.permissions), String(status.uid), String(status.gid),
             status.isDevice ? status.deviceText : "-",
             plain ? String(status.size) : "-",
-            status.isDirectory && options.noTimesOfDirectories ? "-" : Facts.time(status.mtime_s, status.mtime_ns),
+            status.isDirectory && options.noTimesOfDirectories ? "-" : status.mtime.text,
         ]
-        if !options.portable { fields.append(Facts.time(status.ctime_s, status.ctime_ns)) }
+        if !options.portable { fields.append(status.ctime.text) }
         fields.append(plain ? String(status.nlink) : "-")
         if !options.portable { fields.append(String(status.ino)) }
         fields += [facts.attributeText, facts.contentText, facts.path.isEmpty ? "." : facts.path.description]

@@ -15,4 +15,4 @@ cp -a --parents only3/p/q/file back
 cp -a types types2 && listing --time-style=+ types2
 cp -a attributes attributes2 && find attributes2 | sort | xargs getfattr -d -m -
 cp /bin/ls ls && ./ls merged
-cp -a /usr/include /root/include && diff -r /usr/include /root/include && echo "no difference"
+cp -a /usr/include /root/include && diff -r --no-dereference /usr/include /root/include && echo "no difference"

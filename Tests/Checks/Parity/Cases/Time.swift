@@ -9,16 +9,16 @@ let timeCases: [Case] = [
         make.symlink("gone", "dangling")
         make.node("p", kindFifo | 0o600)
     } body: { scene in
-        let values: [timespec] = [
-            timespec(tv_sec: 1_000_000_000, tv_nsec: 123_456_789), timespec(tv_sec: 0, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 999_999_999),
-            timespec(tv_sec: -1, tv_nsec: 1), timespec(tv_sec: -1_000_000, tv_nsec: 500_000_000), timespec(tv_sec: 4_102_444_800, tv_nsec: 7),
-            timespec(tv_sec: 10, tv_nsec: 1_000_000_000), timespec(tv_sec: 10, tv_nsec: -1), .now, .omit,
+        let values: [Moment] = [
+            Moment(1_000_000_000, 123_456_789), Moment(0, 0), Moment(1, 999_999_999),
+            Moment(-1, 1), Moment(-1_000_000, 500_000_000), Moment(4_102_444_800, 7),
+            Moment(10, 1_000_000_000), Moment(10, -1), .now, .omit,
         ]
         for name: Name in ["f", "d", "p", "s"] {
             for value in values {
-                scene.utimens(name, value, timespec(tv_sec: 77, tv_nsec: 7))
+                scene.utimens(name, value, Moment(77, 7))
                 scene.times(name)
-                scene.utimens(name, timespec(tv_sec: 88, tv_nsec: 8), value)
+                scene.utimens(name, Moment(88, 8), value)
                 scene.times(name)
                 scene.utimens(name, value, .omit)
                 scene.times(name)
@@ -37,7 +37,7 @@ let timeCases: [Case] = [
         make.file("f", "x")
         make.dir("d")
     } body: { scene in
-        let value = timespec(tv_sec: 1_234_567_890, tv_nsec: 987_654_321)
+        let value = Moment(1_234_567_890, 987_654_321)
         for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH)] as [(Name, Int32)] {
             scene.opened(name, flags) { fd in
                 scene.futimens(fd, value, .omit)
@@ -66,7 +66,7 @@ let timeCases: [Case] = [
         make.dir("shut", mode: 0o700)
         make.file("shut/f", "x", mode: 0o666)
     } body: { scene in
-        let value = timespec(tv_sec: 1000, tv_nsec: 1)
+        let value = Moment(1000, 1)
         scene.asUser(1000) {
             for name: Name in ["mine", "writable", "foreign", "shut/f"] {
                 // Now: who may write. Anything else: the owner only.
@@ -85,11 +85,11 @@ let timeCases: [Case] = [
         make.dir("d")
         make.file("d/f", "x")
     } body: { scene in
-        let value = timespec(tv_sec: 1000, tv_nsec: 1)
+        let value = Moment(1000, 1)
         scene.timeEffects("utimens", of: ["f", "."]) { scene.utimens("f", value, value) }
         scene.timeEffects("utimens omit", of: ["f"]) { scene.utimens("f", .omit, .omit) }
         scene.timeEffects("utimens below", of: ["d/f", "d"]) { scene.utimens("d/f", value, value) }
-        scene.timeEffects("utimens atime only", of: ["d/f"]) { scene.utimens("d/f", timespec(tv_sec: 5, tv_nsec: 5), .omit) }
+        scene.timeEffects("utimens atime only", of: ["d/f"]) { scene.utimens("d/f", Moment(5, 5), .omit) }
         scene.keepsIdentity("d/f") { scene.utimens("d/f", .now, .now) }
         // A directory's own time outlives copy-ups of what is in it, but not creations.
         scene.utimens("d", value, value)

@@ -1,0 +1,99 @@
+internal import CShims
+internal import Glibc
+internal import LinuxSys
+
+/// One thread that takes requests from the kernel, with a descriptor, a receive buffer and a reply buffer of its own. What is
+/// allocated is allocated here, once.
+@safe
+final class Receiver: @unchecked Sendable {
+    private let session: Session
+    private let channel: FD
+    private let ownsChannel: Bool
+    private let dispatcher: Dispatcher
+    private let request: UnsafeMutableRawPointer
+    private let capacity: Int
+    /// Guarded by the session's lock. 0 before the thread runs.
+    var threadHandle: UInt64 = 0
+    var hasEnded = false
+    /// Only the thread that runs the session.
+    var thread: Thread?
+
+    /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise (fuse_dev_do_read).
+    init(_ session: Session, channel: FD, ownsChannel: Bool) {
+        let payload = Int(session.options.wanted.clampedMaxWrite)
+        self.session = session
+        self.channel = channel
+        self.ownsChannel = ownsChannel
+        dispatcher = Dispatcher(session.filesystem, capacity: payload)
+        dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
+        capacity = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
+        unsafe request = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Dispatcher.pageSize)
+    }
+    deinit {
+        unsafe request.deallocate()
+        if ownsChannel { channel.close() }
+    }
+
+    /// The thread's body.
+    func run() {
+        _ = cs_wake_accept()
+        cs_thread_set_channel(channel.raw)
+        session.began(self, cs_thread_self())
+        session.ended(self, loop())
+    }
+
+    private func loop() -> Session.End {
+        while !session.isStopping {
+            let received = unsafe cs_read(channel.raw, request, capacity)
+            if received > 0 {
+                if let end = serve(unsafe Bytes(UnsafeRawBufferPointer(start: request, count: received))) { return end }
+                continue
+            }
+            switch Int32(truncatingIfNeeded: -received) {
+            // A request that was interrupted before we had it; a signal; a descriptor that somebody made non-blocking.
+            case ENOENT, EINTR, EAGAIN: continue
+            // The last mount is gone, or the connection was aborted (fuse_dev_do_read).
+            case ENODEV, ECONNABORTED, 0: return .unmounted
+            case ENOMEM: cs_sleep_ms(1)
+            case let code:
+                Log.error("read of /dev/fuse", Errno(code))
+                return .failed(Errno(code))
+            }
+        }
+        return .stopped
+    }
+
+    /// nil: go on.
+    private func serve(_ message: Bytes) -> Session.End? {
+        let arrived = Clock.monotonic
+        let failed: Bool
+        let outcome = dispatcher.handle(message)
+        switch outcome {
+        case .silent: failed = false
+        case .reply(let bytes, let error):
+            failed = error
+            send(bytes)
+        case .library:
+            return session.processByLibrary(message, dispatcher)
+        case .unreadable:
+            Log.error("a message of \(message.count) bytes without a header")
+            return nil
+        }
+        session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        return nil
+    }
+
+    /// ENOENT: the caller was killed and the kernel has forgotten the request. Anything else is our fault or a want of memory;
+    /// the kernel has then ended the request with EIO, or still waits: a bare EIO helps in the second case and does no harm
+    /// in the first.
+    private func send(_ reply: Bytes) {
+        let result = unsafe cs_write(channel.raw, reply.buffer.baseAddress, reply.count)
+        if result >= 0 { return }
+        dispatcher.takeBack()
+        let error = Errno(Int32(truncatingIfNeeded: -result))
+        if error == .noEntry || error == .noDevice { return }
+        Log.error("reply of \(reply.count) bytes", error)
+        let bare = dispatcher.ioError(insteadOf: reply)
+        _ = unsafe cs_write(channel.raw, bare.buffer.baseAddress, bare.count)
+    }
+}

@@ -1,0 +1,229 @@
+internal import CShims
+internal import Glibc
+public import LinuxSys
+internal import Synchronization
+
+/// A mount and the threads that serve it.
+///
+///     let session = Session(filesystem: filesystem, options: options)
+///     try session.mount(at: "/mnt")
+///     // fork into the background here, if at all: no thread runs yet
+///     let end = try session.run()
+///
+/// Signals are the caller's business: receiving threads take none but SIGURG, which `requestStop` wakes them with.
+public final class Session: @unchecked Sendable {
+    public enum End: Equatable, Sendable {
+        /// The kernel let go: unmounted, or the connection was aborted.
+        case unmounted
+        /// `requestStop()`. The mount may still be there, its requests waiting for whoever adopts the descriptor.
+        case stopped
+        case failed(Errno)
+    }
+
+    public let filesystem: FileSystem
+    public let options: MountOptions
+
+    private var library: Library?
+    private var mountPoint: FileName?
+    private let stopping = Atomic<Bool>(false)
+    private let lock = Mutex()
+    /// A receiver ended, INIT was answered, or a stop was asked for.
+    private let changed = Condition()
+    // Guarded by `lock`.
+    private var receivers: [Receiver] = []
+    private var agreed: Connection?
+    private var end: End?
+    private var unmountsAtEnd = false
+
+    public init(filesystem: FileSystem, options: MountOptions = MountOptions()) {
+        self.filesystem = filesystem
+        self.options = options
+    }
+
+    // ---- getting a connection: one of these three, once ----
+
+    /// As root with mount(2), else through fusermount3. Nothing on the mount answers before `run`.
+    public func mount(at path: FileName) throws(SessionError) {
+        let library = try newLibrary()
+        try library.mount(at: path)
+        mountPoint = path
+        self.library = library
+    }
+
+    /// A descriptor of /dev/fuse that somebody else has mounted; the kernel's INIT is still to come.
+    public func adopt(_ device: consuming OwnedFD) throws(SessionError) {
+        let library = try newLibrary()
+        try library.adopt(device)
+        self.library = library
+    }
+
+    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
+    /// options. `run` then has the kernel send again what the dead one had read and not answered.
+    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8]) throws(SessionError) {
+        let library = try newLibrary()
+        try library.adopt(device)
+        self.library = library
+        let error = initRequest.withLent { message in initialize(message, isReplay: true) }
+        if let error { throw SessionError(errno: error, text: "the INIT request to resume from") }
+    }
+
+    private func newLibrary() throws(SessionError) -> Library {
+        if library != nil { throw SessionError(errno: .busy, text: "the session has a connection already") }
+        return try Library(options)
+    }
+
+    /// The descriptor of /dev/fuse, to be handed to another process. `none` before there is a mount.
+    public var device: FD { library?.device ?? .none }
+
+    // ---- serving ----
+
+    /// Serves until the kernel lets go or `requestStop` is called. Runs `FileSystem.start` on a receiving thread once INIT is
+    /// answered, and `FileSystem.stop` at the end on the caller's.
+    public func run() throws(SessionError) -> End {
+        guard let library, library.device.isValid else { throw SessionError(errno: .badDescriptor, text: "no mount to serve") }
+        _ = cs_wake_prepare()
+        let isResumed = connection != nil
+        // INIT comes first and alone: one thread until it is answered, on the original descriptor.
+        try begin(library.device, ownsChannel: false)
+        if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
+        if let connection, !isStopping {
+            if isResumed, connection.agreed.contains(.resend) { try? connection.resend() }
+            for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
+        }
+        waitUntil { receivers.allSatisfy(\.hasEnded) || isStopping }
+        wakeUntilEnded()
+        for receiver in receivers { receiver.thread.take()?.join() }
+        receivers = []
+        if let connection {
+            connection.close()
+            filesystem.stop()
+        }
+        if unmountsAtEnd { library.unmount() }
+        return end ?? .stopped
+    }
+
+    /// Makes `run` return when the requests in progress are answered. From any thread; not from a signal handler.
+    public func requestStop() {
+        stopping.store(true, ordering: .releasing)
+        lock.locked { changed.broadcast() }
+    }
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    /// What INIT agreed on; nil before that.
+    public var connection: Connection? { lock.locked { agreed } }
+
+    /// Waits until INIT is answered; false when the session ended before.
+    public func waitUntilReady() -> Bool {
+        waitUntil { agreed != nil || end != nil || isStopping }
+        return connection != nil
+    }
+
+    /// Detaches the mount from the tree: `run` returns when the last user of it is gone. Where umount2(2) is not allowed,
+    /// `run` is made to return and fusermount3 does it then.
+    public func unmount() throws(Errno) {
+        guard let mountPoint else { throw .invalid }
+        do throws(Errno) {
+            try Mounts.unmount(mountPoint, lazily: true)
+        } catch {
+            if error != .notPermitted { throw error }
+            lock.locked { unmountsAtEnd = true }
+            requestStop()
+        }
+    }
+
+    // ---- threads ----
+
+    private func begin(_ channel: FD, ownsChannel: Bool) throws(SessionError) {
+        let receiver = Receiver(self, channel: channel, ownsChannel: ownsChannel)
+        lock.locked { receivers.append(receiver) }
+        do throws(Errno) {
+            receiver.thread = try Thread(stack: 1 << 20) { receiver.run() }
+        } catch {
+            lock.locked { receivers.removeAll { $0 === receiver } }
+            throw SessionError(errno: error, text: "a receiving thread")
+        }
+    }
+
+    /// A thread with a queue of its own in the kernel, so that threads do not contend for one. Kernels and sandboxes that refuse
+    /// the clone share the descriptor.
+    private func beginClone(_ device: FD) {
+        let clone = cs_fuse_clone(device.raw)
+        let channel = clone >= 0 ? FD(raw: Int32(truncatingIfNeeded: clone)) : device
+        do throws(SessionError) {
+            try begin(channel, ownsChannel: clone >= 0)
+        } catch {
+            // Fewer threads serve as well.
+            Log.error(error.text, error.errno)
+        }
+    }
+
+    func began(_ receiver: Receiver, _ handle: UInt64) {
+        lock.locked { receiver.threadHandle = handle }
+    }
+
+    func ended(_ receiver: Receiver, _ reason: End) {
+        // One descriptor that fails is not the others' failure; but a kernel that says ENODEV says it to all.
+        lock.locked {
+            receiver.hasEnded = true
+            if end == nil, reason != .stopped { end = reason }
+            changed.broadcast()
+        }
+        if case .failed = reason { requestStop() }
+    }
+
+    private func waitUntil(_ condition: () -> Bool) {
+        lock.locked {
+            while !condition() { changed.wait(lock) }
+        }
+    }
+
+    /// A thread may have looked at `stopping` just before it was set and read(2) just after the signal: hence again and again.
+    private func wakeUntilEnded() {
+        while true {
+            let left = lock.locked {
+                var left = false
+                for receiver in receivers where !receiver.hasEnded {
+                    left = true
+                    if receiver.threadHandle != 0 { cs_thread_wake(receiver.threadHandle) }
+                }
+                return left
+            }
+            if !left { return }
+            cs_sleep_ms(2)
+        }
+    }
+
+    // ---- INIT ----
+
+    /// INIT or DESTROY, on a receiving thread. nil: go on.
+    func processByLibrary(_ message: Bytes, _ dispatcher: Dispatcher) -> End? {
+        guard message.uint32(at: 4) == FUSE_INIT else {
+            library?.process(message)
+            return nil
+        }
+        if let error = initialize(message, isReplay: false) {
+            Log.error(Library.failure(error, "INIT").description)
+            return .failed(error)
+        }
+        dispatcher.extendedSetxattr = connection?.agreed.contains(.setxattrExtended) ?? false
+        return nil
+    }
+
+    /// - Precondition: no other request has been served.
+    private func initialize(_ message: Bytes, isReplay: Bool) -> Errno? {
+        // 23 (Linux 3.15): the first version whose INIT reply has all 64 bytes.
+        guard let library, let request = Request(message), let offer = Offer(request), offer.major == FUSE_KERNEL_VERSION,
+              offer.minor >= 23 else { return Errno(EPROTO) }
+        let agreement = Agreement(offer, options.wanted)
+        do throws(Errno) {
+            try library.initialize(message, isReplay ? nil : agreement)
+        } catch { return error }
+        let connection = Connection(device: library.device, agreement: agreement, initRequest: message.array)
+        filesystem.start(connection)
+        lock.locked {
+            agreed = connection
+            changed.broadcast()
+        }
+        return nil
+    }
+}

@@ -1,0 +1,141 @@
+public import LinuxSys
+
+/// A mount as somebody else sees it.
+public struct RegisteredMount: Sendable {
+    public enum State: Sendable, Equatable {
+        /// A process serves it.
+        case alive
+        /// Nobody serves it any more, and it is still mounted.
+        case dead
+    }
+    public let id: FileName
+    /// Its entry in the run directory.
+    public let path: FileName
+    public let record: MountRecord
+    public let state: State
+    /// Mounted in the mount namespace of the one who asks; a container's own mount need not be.
+    public let isVisible: Bool
+}
+
+/// All mounts of this user. Nothing here touches a mount itself, so that a stuck one cannot hang the one who asks.
+public enum MountRegistry {
+    /// Oldest first. Entries that a dead process left, and whose mount is gone too, are removed on the way.
+    public static func list() throws(RegistryError) -> [RegisteredMount] {
+        let run: RunDirectory
+        // None yet: no mounts yet.
+        do throws(RegistryError) { run = try RunDirectory(create: false) } catch { return [] }
+        let table: MountTable
+        var names: [FileName] = []
+        do throws(Errno) {
+            table = try MountTable()
+            let copy = try run.fd.open(".", OpenFlags.directory)
+            var reader = DirectoryReader(copy.fd)
+            try reader.forEach { (name, _, kind) in
+                if kind == .directory || kind == .unknown { names.append(name.owned) }
+                return true
+            }
+        } catch { throw RegistryError("\(run.path) cannot be read: \(error.text)") }
+
+        var mounts: [RegisteredMount] = []
+        for name in names {
+            if name.bytes.starts(with: ".new-".utf8) {
+                discardIfOld(run.fd, name)
+                continue
+            }
+            guard let entry = read(run.fd, name) else {
+                discardIfOld(run.fd, name)
+                continue
+            }
+            let point = entry.isHeld ? nil : entry.record.mountpoint
+            let visible = entry.record.device.map { table.has(device: $0, mountpoint: point) } ?? false
+            if !entry.isHeld && !visible {
+                discard(run.fd, name)
+                continue
+            }
+            mounts.append(RegisteredMount(id: name, path: run.path.appending(component: name), record: entry.record,
+                                          state: entry.isHeld ? .alive : .dead, isVisible: visible))
+        }
+        return mounts.sorted { ($0.record.start, $0.id.description) < ($1.record.start, $1.id.description) }
+    }
+
+    /// The mount that a path lies on, or whose mount point it is. The path may be anywhere in it.
+    public static func find(_ path: FileName) throws(RegistryError) -> RegisteredMount? {
+        let mounts = try list()
+        do throws(Errno) {
+            let place = try MountTable.resolve(path)
+            let table = try MountTable()
+            if let id = place.mountID, let entry = table.entries.first(where: { $0.id == id }),
+               let mount = mounts.last(where: { $0.record.device == entry.device }) { return mount }
+            return mounts.last { $0.record.mountpoint == place.path }
+        } catch {
+            // A path of another mount namespace, or of a mount in a bad way: compare words.
+            return mounts.last { $0.record.mountpoint == path }
+        }
+    }
+
+    public static func statistics(of mount: RegisteredMount) throws(StatisticsError) -> StatisticsSnapshot {
+        let file: OwnedFD
+        do throws(Errno) { file = try FD.currentDirectory.open(mount.path.appending(component: "stats"), FileFlags.read) } catch {
+            throw .notReadable(error)
+        }
+        return try StatisticsSnapshot(reading: file.fd)
+    }
+
+    /// Whether a process still serves it; false too when the entry is gone.
+    public static func isServed(_ mount: RegisteredMount) -> Bool {
+        do throws(Errno) {
+            let directory = try FD.currentDirectory.open(mount.path, OpenFlags.directory)
+            return isHeld(directory.fd)
+        } catch { return false }
+    }
+
+    /// Takes away the entry of a mount that is gone.
+    public static func remove(_ mount: RegisteredMount) {
+        do throws(RegistryError) {
+            let run = try RunDirectory(create: false)
+            discard(run.fd, mount.id)
+        } catch {}
+    }
+
+    // ---- one entry ----
+
+    private static func read(_ run: FD, _ name: FileName) -> (record: MountRecord, isHeld: Bool)? {
+        do throws(Errno) {
+            let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
+            let text = try directory.fd.open("record", FileFlags.read).fd.readAll(limit: 1 << 20)
+            guard let record = MountRecord(text: text) else { return nil }
+            return (record, isHeld(directory.fd))
+        } catch { return nil }
+    }
+
+    /// Asked with a shared lock, so that two who ask do not take each other for the server.
+    private static func isHeld(_ directory: FD) -> Bool {
+        do throws(Errno) {
+            let lock = try directory.open("lock", FileFlags.read)
+            try lock.fd.lockShared()
+            return false
+        } catch { return error == .tryAgain }
+    }
+
+    /// What is half made, or unreadable, may be so because somebody is at it this moment: a minute's grace.
+    private static func discardIfOld(_ run: FD, _ name: FileName) {
+        do throws(Errno) {
+            let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
+            if isHeld(directory.fd) { return }
+            if Clock.realtime - (try directory.fd.status().mtime.seconds) < 60 { return }
+        } catch { return }
+        discard(run, name)
+    }
+
+    /// Only the files that we put there: a directory with anything else in it stays.
+    static func discard(_ run: FD, _ name: FileName) {
+        let files: [FileName] = ["record", "record.new", "stats", "log", "lock"]
+        do throws(Errno) {
+            let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
+            for file in files {
+                do throws(Errno) { try file.withRef { (f) throws(Errno) in try directory.fd.unlink(f) } } catch {}
+            }
+            try name.withRef { (n) throws(Errno) in try run.removeDirectory(n) }
+        } catch {}
+    }
+}

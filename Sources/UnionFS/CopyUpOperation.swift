@@ -1,0 +1,114 @@
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+
+/// Copy-up of live nodes: ancestors first, one copier for each inode, data with no lock held, and the publication under the
+/// directory's lock after a look whether the name still stands for the node.
+extension UnionFileSystem {
+    /// The node is in the upper layer when this returns. Costs one read of the record when it is already.
+    func ensureUpper(_ node: UInt32, _ cause: CopyUpCause, extent: CopyUpExtent = .all) throws(Errno) {
+        if table[node].flags.contains(.upper) { return }
+        guard stack.hasUpper else { throw .readOnly }
+        do throws(Errno) {
+            try withDescriptors { () throws(Errno) in try copyUp(node, cause, extent) }
+        } catch {
+            statistics.recordCopyUpFailure(cause: cause)
+            throw error
+        }
+    }
+
+    private func copyUp(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) {
+        repeat {
+            // From the root down; the chain is short and nearly always in the upper layer but for its end.
+            var chain: [UInt32] = []
+            var at = node
+            while let above = table.nameAndParent(at), !table[above.parent].flags.contains(.upper) {
+                chain.append(above.parent)
+                at = above.parent
+            }
+            while let directory = chain.popLast() { _ = try copyUpOne(directory, .parent, .all) }
+            // False: renamed into another directory meanwhile, which may be a lower one.
+        } while try !copyUpOne(node, cause, extent)
+    }
+
+    private func copyUpOne(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) -> Bool {
+        try claims.holding(node) { () throws(Errno) in
+            if table[node].flags.contains(.upper) { return true }
+            let began = Clock.monotonic
+            guard let staged = try stageAndPublish(node, extent) else { return false }
+            statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
+                                    nanoseconds: Clock.monotonic &- began)
+            return true
+        }
+    }
+
+    private func kind(_ node: UInt32, _ staged: StagedCopy) -> CopyUpKind {
+        switch FileKind(rawValue: table[node].kind) {
+        case .regular: staged.isReflinked ? .reflinkedFile : .file
+        case .directory: .directory
+        case .symlink: .symlink
+        default: .special
+        }
+    }
+
+    /// Nil: the name moved before the copy could be shown.
+    private func stageAndPublish(_ node: UInt32, _ extent: CopyUpExtent) throws(Errno) -> StagedCopy? {
+        var location = InodeTable.Location()
+        guard table.locate(node, &location) else { return try copyUpOrphan(node, extent) }
+        // The lower object stays where it is for ever: its directory needs to be held open, not locked.
+        let parent = try merged(location.parent)
+        guard let part = parent.part(inLayer: location.layer) else { throw .stale }
+        let own = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
+        let indexName = table.ownedIndexName(node)
+        let staged = try withExtendedLifetime(parent) { () throws(Errno) in
+            try location.name.withRef { (name) throws(Errno) in
+                if let top = own?.parts.first {
+                    let source = CopyUpSource(directory: top.fd, name: NameRef.empty, layer: top.layer, status: try top.fd.status())
+                    return try stack.stageCopy(source, extent: extent, indexed: false)
+                }
+                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try part.fd.status(name))
+                return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
+            }
+        }
+        let published = try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) -> Bool in
+            guard table.version(node) == location.version, let upper = directory.upper else { return false }
+            try location.name.withRef { (name) throws(Errno) in
+                if let indexName {
+                    try stack.publishIndexedLocked(staged, indexName: indexName, lowerLinks: table[node].lowerLinks, in: upper, name)
+                } else {
+                    try stack.publishLocked(staged, in: upper, name)
+                }
+                if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
+                table.copiedUp(node, location.parent, name, indexed: indexName != nil)
+            }
+            return true
+        }
+        return published ? staged : nil
+    }
+
+    /// A lower file whose names are gone while somebody has it open: its copy has no name either.
+    private func copyUpOrphan(_ node: UInt32, _ extent: CopyUpExtent) throws(Errno) -> StagedCopy {
+        let record = table[node]
+        guard record.orphan >= 0 else { throw .stale }
+        let fd = FD(raw: record.orphan)
+        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try fd.status())
+        let staged = try stack.stageCopy(source, extent: extent, indexed: false)
+        table.orphanCopiedUp(node, try stack.detach(staged).release())
+        return staged
+    }
+
+    /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is removed, moved or linked.
+    func ensureUpperName(_ node: UInt32, _ parent: UInt32, _ name: NameRef, _ cause: CopyUpCause) throws(Errno) {
+        try ensureUpper(node, cause)
+        guard table[node].flags.contains(.indexed), !table.nameIsInUpper(parent, name), let indexName = table.ownedIndexName(node) else { return }
+        try ensureUpper(parent, .parent)
+        try claims.holding(node) { () throws(Errno) in
+            try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+                guard !table.nameIsInUpper(parent, name), let upper = directory.upper else { return }
+                let record = table[node]
+                try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
+                table.noteNameInUpper(parent, name)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+internal import LinuxSys
+internal import UnionCore
+
+/// Open files and directories. A file handle is an index into the records; the kernel keeps it until RELEASE, so a request on it
+/// reads its record without a lock.
+final class HandleTable: @unchecked Sendable {
+    private let records: RecordArray<HandleRecord>
+    private let mutex = Mutex()
+    private var free: [UInt32] = []
+    private var next: UInt32 = 1
+    /// What an open directory reads from, made at its first READDIR and anew after rewinddir.
+    private var listings: [UInt32: MergedListing] = [:]
+    private var files = 0
+    private var directories = 0
+
+    init(region: RecordRegion) { records = region.handles }
+
+    var openFiles: Int { mutex.locked { files } }
+    var openDirectories: Int { mutex.locked { directories } }
+
+    private func takeLocked() throws(Errno) -> UInt32 {
+        if let index = free.popLast() { return index }
+        guard next < records.capacity else { throw Errno(23 /* ENFILE */) }
+        next += 1
+        return next - 1
+    }
+
+    /// Takes over the descriptor.
+    func addFile(_ node: UInt32, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool) throws(Errno) -> UInt64 {
+        // The descriptor is closed by its owner if there is no room.
+        let index = try mutex.locked { () throws(Errno) in
+            let index = try takeLocked()
+            files += 1
+            return index
+        }
+        var record = HandleRecord()
+        record.node = node
+        record.fd = file.release().raw
+        record.openFlags = openFlags
+        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0)
+        records[index] = record
+        return UInt64(index)
+    }
+    func addDirectory(_ node: UInt32) throws(Errno) -> UInt64 {
+        try mutex.locked { () throws(Errno) in
+            let index = try takeLocked()
+            directories += 1
+            var record = HandleRecord()
+            record.node = node
+            record.flags = HandleRecord.inUse | HandleRecord.directory
+            records[index] = record
+            return UInt64(index)
+        }
+    }
+
+    /// EBADF for what is not open.
+    @inline(__always)
+    func record(_ handle: UInt64) throws(Errno) -> HandleRecord {
+        let record = records[UInt32(truncatingIfNeeded: handle)]
+        guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { throw .badDescriptor }
+        return record
+    }
+
+    /// Gives a reader of the lower file the upper one too; the first to come wins, and the lower descriptor stays, as somebody may be
+    /// reading from it.
+    func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
+        let index = UInt32(truncatingIfNeeded: handle)
+        let fd = file.release()
+        let (used, spare) = mutex.locked { () -> (FD, FD) in
+            if records[index].upperFD >= 0 { return (FD(raw: records[index].upperFD), fd) }
+            records[index].upperFD = fd.raw
+            return (fd, FD.none)
+        }
+        spare.close()
+        return used
+    }
+
+    func listing(_ handle: UInt64) -> MergedListing? { mutex.locked { listings[UInt32(truncatingIfNeeded: handle)] } }
+    func setListing(_ handle: UInt64, _ listing: MergedListing) {
+        mutex.locked { listings[UInt32(truncatingIfNeeded: handle)] = listing }
+    }
+
+    func release(_ handle: UInt64) {
+        let index = UInt32(truncatingIfNeeded: handle)
+        let old = mutex.locked { () -> HandleRecord in
+            let record = records[index]
+            guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return HandleRecord() }
+            records[index] = HandleRecord()
+            if record.flags & HandleRecord.directory != 0 {
+                listings[index] = nil
+                directories -= 1
+            } else { files -= 1 }
+            free.append(index)
+            return record
+        }
+        FD(raw: old.fd).close()
+        FD(raw: old.upperFD).close()
+    }
+}

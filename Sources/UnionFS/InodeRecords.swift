@@ -1,0 +1,191 @@
+internal import LinuxSys
+
+// The one file of this module with raw memory: plain records in a memory file that outlives the process that serves
+// (architecture.md, "Inode table"). Everything a new worker needs is in here; all else is a cache.
+
+/// What is known of an inode of the union. Plain data of a fixed size, found by its index.
+struct NodeRecord {
+    /// st_ino as shown: that of the lower origin, so that a copy-up does not change it.
+    var ino: UInt64 = 0
+    /// How many times the kernel was told of this node and has not forgotten it.
+    var lookups: UInt64 = 0
+    /// Distinguishes the inodes that had this index one after the other; part of the node id.
+    var generation: UInt32 = 0
+    var flags: NodeFlags = []
+    /// First of its names; the others follow in `DentryRecord.nextName`. 0: none known.
+    var firstName: UInt32 = 0
+    /// Names below this directory that are in the table; the record stays as long as there are any.
+    var children: UInt32 = 0
+    /// Chain of the hash by `ino`, for files that may have several names.
+    var nextInHash: UInt32 = 0
+    /// Changes whenever a name or the layer changes: a reader that locates the object looks again.
+    var version: UInt32 = 0
+    /// Name in the index directory, in the heap; 0: none.
+    var indexName: UInt32 = 0
+    /// Of files in the index: st_nlink of the lower inode and of the union.
+    var lowerLinks: UInt32 = 0
+    var unionLinks: UInt32 = 0
+    /// A descriptor (O_PATH) for an inode whose names are gone or were never there. A cache of this process; -1: none.
+    var orphan: Int32 = -1
+    /// Topmost layer that has it.
+    var layer: UInt16 = 0
+    var indexNameLength: UInt8 = 0
+    var kind: UInt8 = 0
+    /// Keeps the size at 128 for what later needs room (origin, open count, takeover state).
+    var reserved: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+struct NodeFlags: OptionSet {
+    let rawValue: UInt32
+    static let inUse = NodeFlags(rawValue: 1)
+    /// The object lies in the upper layer.
+    static let upper = NodeFlags(rawValue: 2)
+    /// Its names were removed: st_nlink is 0.
+    static let unlinked = NodeFlags(rawValue: 4)
+    /// In the hash by inode number.
+    static let hashed = NodeFlags(rawValue: 8)
+    /// Reached through the index directory and not by its names.
+    static let indexed = NodeFlags(rawValue: 16)
+}
+
+/// One name of an inode in a directory.
+struct DentryRecord {
+    var parent: UInt32 = 0
+    /// 0: free.
+    var node: UInt32 = 0
+    /// In the heap.
+    var name: UInt32 = 0
+    var hash: UInt32 = 0
+    var nextInHash: UInt32 = 0
+    var nextName: UInt32 = 0
+    var nameLength: UInt16 = 0
+    /// 1: the upper layer has this very name (a name of an indexed file may be below only).
+    var flags: UInt16 = 0
+    var reserved: UInt32 = 0
+    static let inUpper: UInt16 = 1
+}
+
+/// An open file or directory.
+struct HandleRecord {
+    var node: UInt32 = 0
+    /// As it was opened. -1: none.
+    var fd: Int32 = -1
+    /// Of the upper file, for a reader that opened the lower one before its copy-up.
+    var upperFD: Int32 = -1
+    var openFlags: Int32 = 0
+    var flags: UInt32 = 0
+    var nextFree: UInt32 = 0
+    var reserved: UInt64 = 0
+    static let inUse: UInt32 = 1
+    static let upper: UInt32 = 2
+    static let directory: UInt32 = 4
+}
+
+/// A run of records in the mapped region. Index 0 is never used, so that 0 can say "none"; an index beyond the end reads and writes
+/// record 0 instead of trapping.
+@safe
+struct RecordArray<Record> {
+    private let base: UnsafeMutablePointer<Record>
+    let capacity: UInt32
+
+    init(_ memory: SharedMemory, offset: Int, capacity: Int) {
+        unsafe base = (memory.base + offset).bindMemory(to: Record.self, capacity: capacity)
+        self.capacity = UInt32(capacity)
+    }
+    subscript(index: UInt32) -> Record {
+        unsafeAddress { unsafe UnsafePointer(base + Int(index < capacity ? index : 0)) }
+        nonmutating unsafeMutableAddress { unsafe base + Int(index < capacity ? index : 0) }
+    }
+}
+
+/// Names, each in a block of a multiple of 16 bytes with a NUL behind it, found by block number. Freed blocks are kept by size.
+@safe
+struct NameHeap {
+    private let base: UnsafeMutableRawPointer
+    private let blocks: UInt32
+    private var next: UInt32 = 1
+    /// First free block of each size in blocks; the next one's number stands in it.
+    private var free = InlineArray<33, UInt32>(repeating: 0)
+
+    init(_ memory: SharedMemory, offset: Int, length: Int) {
+        unsafe base = memory.base + offset
+        blocks = UInt32(length / 16)
+    }
+
+    /// Block number, or 0 when the heap is full or the name longer than 511 bytes.
+    mutating func add(_ name: NameRef) -> UInt32 {
+        let size = (name.count + 16) / 16
+        guard size <= 32 else { return 0 }
+        let block: UInt32
+        if free[size] != 0 {
+            block = free[size]
+            free[size] = unsafe (base + Int(block) * 16).load(as: UInt32.self)
+        } else {
+            guard next < blocks - UInt32(size) else { return 0 }
+            block = next
+            next += UInt32(size)
+        }
+        let at = unsafe base + Int(block) * 16
+        unsafe at.copyMemory(from: UnsafeRawPointer(name.pointer), byteCount: name.count)
+        unsafe at.storeBytes(of: 0, toByteOffset: name.count, as: UInt8.self)
+        return block
+    }
+    mutating func remove(_ block: UInt32, length: Int) {
+        let size = (length + 16) / 16
+        guard block != 0, block < blocks, size <= 32 else { return }
+        unsafe (base + Int(block) * 16).storeBytes(of: free[size], as: UInt32.self)
+        free[size] = block
+    }
+    /// Lent as long as nobody removes it: the caller holds the table's lock.
+    func name(_ block: UInt32, length: Int) -> NameRef {
+        guard block != 0, block < blocks else { return NameRef.empty }
+        return unsafe NameRef(base: UnsafeRawPointer(base + Int(block) * 16).assumingMemoryBound(to: CChar.self), count: length)
+    }
+}
+
+/// A name taken out of the heap onto the stack, for use without the table's lock. Up to 511 bytes: index names are longer than
+/// NAME_MAX's half.
+struct NameBuffer {
+    private var storage = InlineArray<512, UInt8>(repeating: 0)
+    private var length = 0
+
+    init() {}
+    mutating func set(_ name: NameRef) {
+        length = min(name.count, 511)
+        for i in 0..<length { storage[i] = name[i] }
+        storage[length] = 0
+    }
+    func withRef<R: ~Copyable, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
+        let count = length
+        return try unsafe storage.span.withUnsafeBufferPointer { (b) throws(E) -> R in
+            guard let start = b.baseAddress else { return try body(NameRef.empty) }
+            return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self), count: count))
+        }
+    }
+    func equals(_ name: NameRef) -> Bool { withRef { $0.equals(name) } }
+}
+
+/// The mapped region: address space for as many records as a mount can ever need; memory only for those in use.
+final class RecordRegion: Sendable {
+    static let nodeCapacity = 16 << 20
+    static let dentryCapacity = 24 << 20
+    static let handleCapacity = 1 << 20
+    static let heapLength = 4 << 30
+
+    let memory: SharedMemory
+    private let dentryOffset: Int, handleOffset: Int, heapOffset: Int
+
+    init() throws(Errno) {
+        let nodes = Self.nodeCapacity * MemoryLayout<NodeRecord>.stride
+        let dentries = Self.dentryCapacity * MemoryLayout<DentryRecord>.stride
+        let handles = Self.handleCapacity * MemoryLayout<HandleRecord>.stride
+        dentryOffset = nodes
+        handleOffset = nodes + dentries
+        heapOffset = nodes + dentries + handles
+        memory = try SharedMemory(name: "unionfsd-inodes", length: heapOffset + Self.heapLength)
+    }
+    var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity) }
+    var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity) }
+    var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity) }
+    var heap: NameHeap { NameHeap(memory, offset: heapOffset, length: Self.heapLength) }
+}

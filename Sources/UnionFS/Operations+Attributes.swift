@@ -1,0 +1,72 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import MountState
+internal import UnionCore
+
+/// SETATTR: chmod, chown, truncate and utimens in any combination. Each is one system call on the upper object.
+extension UnionFileSystem {
+    func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
+        let node = try table.node(node)
+        try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .all)
+        if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid) }
+        let status = try withObject(node) { (fd, name, _) throws(Errno) in
+            if change.uid != nil || change.gid != nil {
+                // Clears suid, sgid and file capabilities, as for anybody.
+                try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)
+            }
+            if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }
+            if change.atime != nil || change.mtime != nil {
+                try fd.setTimes(name, access: change.atime ?? .omit, modification: change.mtime ?? .omit)
+            }
+            return try fd.status(name)
+        }
+        return AttributeReply(attributes: shown(status, node), seconds: policy.seconds)
+    }
+
+    private func cause(of change: AttributeChange) -> CopyUpCause {
+        if change.size != nil { return .truncate }
+        if change.uid != nil || change.gid != nil { return .chown }
+        if change.mode != nil { return .chmod }
+        return .utimens
+    }
+
+    private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool) throws(Errno) {
+        guard size <= UInt64(Int64.max) else { throw .invalid }
+        if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0,
+           record.openFlags & OpenFlags.accessMode != O_RDONLY {
+            try FD(raw: record.fd).truncate(Int64(size))
+            if kill { try clearSuidGid(FD(raw: record.fd)) }
+            return
+        }
+        let file = try openObject(node, O_WRONLY)
+        try file.fd.truncate(Int64(size))
+        if kill { try clearSuidGid(file.fd) }
+    }
+
+    /// What the kernel does for a writer without CAP_FSETID (setattr_should_drop_suidgid): suid goes, and sgid where the group may execute.
+    func clearSuidGid(_ fd: FD) throws(Errno) {
+        let status = try fd.status()
+        guard status.isRegular, status.mode & 0o6000 != 0 else { return }
+        var keep = status.permissions & ~UInt32(S_ISUID)
+        if status.mode & UInt32(S_IXGRP) != 0 { keep &= ~UInt32(S_ISGID) }
+        if keep != status.permissions { try fd.changeMode(NameRef.empty, keep) }
+    }
+
+    /// An open file of the node's object as it is now.
+    func openObject(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
+        let raw = try withObject(node) { (fd, name, layer) throws(Errno) in
+            let file: OwnedFD
+            if name.isEmpty {
+                file = try fd.reopen(flags)
+            } else if stack.hasUpper, layer == 0 {
+                file = try fd.open(name, flags | O_NOFOLLOW)
+            } else {
+                // A lower layer's access times stay as they are.
+                file = try fd.openQuietly(name, flags | O_NOFOLLOW)
+            }
+            return file.release()
+        }
+        return OwnedFD(adopting: raw.raw)
+    }
+}

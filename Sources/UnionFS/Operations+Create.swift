@@ -1,0 +1,96 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import MountState
+internal import UnionCore
+
+/// MKNOD, MKDIR, SYMLINK, CREATE, TMPFILE, LINK: names made in the upper layer. The kernel holds the directory's inode lock; ours is
+/// against copy-ups into it.
+extension UnionFileSystem {
+    func serveMknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry {
+        let isFile = mode & 0o170000 == 0o100000 || mode & 0o170000 == 0
+        return try make(parent, name, isFile ? .file(mode: mode & 0o7777, flags: O_WRONLY) : .node(mode: mode, device: device), caller)
+    }
+    func serveMkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry {
+        try make(parent, name, .directory(mode: mode & 0o7777), caller)
+    }
+    func serveSymlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        try make(parent, name, .symlink(target: target), caller)
+    }
+
+    private func make(_ parentID: UInt64, _ name: NameRef, _ object: NewObject, _ caller: Caller) throws(Errno) -> Entry {
+        let parent = try table.node(parentID)
+        try ensureUpper(parent, .parent)
+        return try withDescriptors { () throws(Errno) in
+            try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+                let file = try stack.createLocked(object, in: directory, name, as: maker(caller))
+                _ = consume file
+                return try enterMade(parent, directory, name)
+            }
+        }
+    }
+
+    /// - Precondition: the directory's lock is held.
+    private func enterMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        guard let upper = directory.upper else { throw .stale }
+        let status = try upper.fd.status(name)
+        let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
+        return entry(node, status)
+    }
+
+    func maker(_ caller: Caller) -> Maker { Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
+
+    /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
+    func backingFlags(_ flags: Int32) -> Int32 {
+        flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC)
+    }
+
+    func serveCreate(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+        let parent = try table.node(parent)
+        try ensureUpper(parent, .parent)
+        return try withDescriptors { () throws(Errno) in
+            try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+                let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: maker(caller))
+                guard let file else { throw .io }
+                let status = try file.fd.status()
+                let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
+                return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
+            }
+        }
+    }
+
+    func serveTmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+        let parent = try table.node(parent)
+        try ensureUpper(parent, .parent)
+        return try withDescriptors { () throws(Errno) in
+            try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
+                let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: maker(caller))
+                let status = try file.fd.status()
+                let orphan = try file.fd.duplicate()
+                let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
+                return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
+            }
+        }
+    }
+
+    func serveLink(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        let node = try table.node(node)
+        let parent = try table.node(newParent)
+        try ensureUpper(node, .link)
+        try ensureUpper(parent, .parent)
+        return try withDescriptors { () throws(Errno) in
+            // Held by descriptor: the locks of two directories are not needed at once.
+            let raw = try withObject(node) { (fd, name, _) throws(Errno) in
+                let source = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)
+                return source.release()
+            }
+            let source = OwnedFD(adopting: raw.raw)
+            return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+                try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
+                try table.linked(node, parent, newName)
+                if let upper = directory.upper, table[node].ino != 0 { try stack.noteChildFromElsewhere(upper) }
+                return entry(node, try source.fd.status())
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import MountState
+internal import UnionCore
+
+/// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon as there is one.
+extension UnionFileSystem {
+    /// Two system calls for a lower file (open, and none besides: its descriptor is the handle's), plus a copy-up for a writer.
+    func serveOpen(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
+        let node = try table.node(node)
+        let writes = flags & OpenFlags.accessMode != O_RDONLY || flags & O_TRUNC != 0
+        if writes {
+            let truncates = flags & O_TRUNC != 0
+            try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
+        }
+        return try withDescriptors { () throws(Errno) in
+            let isUpper = table[node].flags.contains(.upper)
+            let file = try openObject(node, backingFlags(flags))
+            if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd) }
+            return try opened(node, file, flags, isUpper: isUpper)
+        }
+    }
+
+    func opened(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32, isUpper: Bool) throws(Errno) -> Opened {
+        Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: policy.openFlags)
+    }
+
+    /// The descriptor to read from: of the upper file once there is one.
+    private func readable(_ handle: UInt64) throws(Errno) -> FD {
+        let record = try handles.record(handle)
+        if record.flags & HandleRecord.upper != 0 { return FD(raw: record.fd) }
+        if record.upperFD >= 0 { return FD(raw: record.upperFD) }
+        guard table[record.node].flags.contains(.upper) else { return FD(raw: record.fd) }
+        return handles.setUpper(handle, try openObject(record.node, O_RDONLY))
+    }
+    private func writable(_ handle: UInt64) throws(Errno) -> FD {
+        let record = try handles.record(handle)
+        guard record.flags & HandleRecord.upper != 0 else { throw .badDescriptor }
+        return FD(raw: record.fd)
+    }
+
+    /// One pread(2) into the reply's buffer.
+    func serveRead(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
+        guard offset <= UInt64(Int64.max) else { throw .invalid }
+        return try readable(handle).read(into: buffer, at: Int64(offset))
+    }
+
+    /// One pwrite(2) from the request's buffer.
+    func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int {
+        guard offset <= UInt64(Int64.max) else { throw .invalid }
+        let fd = try writable(handle)
+        let written = try fd.write(data, at: Int64(offset))
+        if killSuidGid { try clearSuidGid(fd) }
+        return written
+    }
+
+    /// Nothing is held back here: the kernel need not ask at every close(2).
+    func serveFlush(_ node: UInt64, handle: UInt64) throws(Errno) { throw .notImplemented }
+    func serveRelease(_ node: UInt64, handle: UInt64) { handles.release(handle) }
+
+    func serveFsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {
+        if stack.options.isVolatile { return }
+        let fd = try readable(handle)
+        // Nobody writes to a lower file.
+        guard table[try handles.record(handle).node].flags.contains(.upper) else { return }
+        if dataOnly { try fd.syncData() } else { try fd.sync() }
+    }
+
+    func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+        let fd = try writable(handle)
+        try fd.allocate(mode: mode, offset: offset, length: length)
+    }
+
+    func serveLseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
+        guard whence == Seek.data || whence == Seek.hole else { throw .invalid }
+        return try readable(handle).seek(offset, whence)
+    }
+
+    func serveCopyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64,
+                                       toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int {
+        guard flags == 0 else { throw .invalid }
+        let source = try readable(handle)
+        let target = try writable(toHandle)
+        return try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+    }
+
+    /// FS_IOC_GETFLAGS and its like: what chattr(1) and lsattr(1) use.
+    func serveIoctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
+                               _ caller: Caller) throws(Errno) -> Int {
+        let node = try table.node(node)
+        switch command {
+        case FileIoctl.getFlags, FileIoctl.getFlags32:
+            output.storeUInt32(try openObject(node, O_RDONLY | O_NONBLOCK).fd.fileFlags(), at: 0)
+            return min(output.count, 8)
+        case FileIoctl.setFlags, FileIoctl.setFlags32:
+            try ensureUpper(node, .ioctl)
+            try openObject(node, O_RDONLY | O_NONBLOCK).fd.setFileFlags(input.uint32(at: 0))
+            return 0
+        case FileIoctl.getVersion:
+            output.storeUInt32(try openObject(node, O_RDONLY | O_NONBLOCK).fd.generation(), at: 0)
+            return min(output.count, 8)
+        case FileIoctl.getExtended:
+            let flags = try openObject(node, O_RDONLY | O_NONBLOCK).fd.fsxattr()
+            output.copy([UInt8](repeating: 0, count: 28))
+            output.storeUInt32(flags.xflags, at: 0)
+            output.storeUInt32(flags.extentSize, at: 4)
+            output.storeUInt32(flags.extents, at: 8)
+            output.storeUInt32(flags.project, at: 12)
+            output.storeUInt32(flags.cowExtentSize, at: 16)
+            return min(output.count, 28)
+        case FileIoctl.setExtended:
+            guard input.count >= 28 else { throw .invalid }
+            try ensureUpper(node, .ioctl)
+            try openObject(node, O_RDONLY | O_NONBLOCK).fd.setFsxattr(
+                ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
+                                  project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16)))
+            return 0
+        default: throw .notTTY
+        }
+    }
+}
+
+/// <linux/fs.h>: _IOR('f', 1, long) and so on.
+enum FileIoctl {
+    static let getFlags: UInt32 = 0x8008_6601, getFlags32: UInt32 = 0x8004_6601
+    static let setFlags: UInt32 = 0x4008_6602, setFlags32: UInt32 = 0x4004_6602
+    static let getVersion: UInt32 = 0x8008_7601
+    static let getExtended: UInt32 = 0x801c_581f
+    static let setExtended: UInt32 = 0x401c_5820
+}

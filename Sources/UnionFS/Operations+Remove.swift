@@ -1,0 +1,83 @@
+internal import FuseKit
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+
+/// UNLINK, RMDIR. The inode may live on: a descriptor stands for it when its last known name goes.
+extension UnionFileSystem {
+    func serveUnlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
+        let parent = try table.node(parent)
+        try withDescriptors { () throws(Errno) in try unlink(parent, name) }
+    }
+
+    private func unlink(_ parent: UInt32, _ name: NameRef) throws(Errno) {
+        // The kernel asked for the name before; if its node was forgotten since, the lookup is counted and given back.
+        let victim = try known(parent, name)
+        defer { table.forget(victim, 1) }
+        if table[victim].indexName != 0 { try ensureUpperName(victim, parent, name, .link) }
+        let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
+            try directory.upper == nil || stack.needsWhiteout(directory, name)
+        }
+        try ensureUpper(parent, .parent)
+        try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+            let (orphan, isGone) = try holdOn(victim, directory, name)
+            do throws(Errno) {
+                try stack.unlinkLocked(in: directory, name, whiteout: needed)
+            } catch {
+                orphan.close()
+                throw error
+            }
+            if needed { statistics.recordWhiteout() }
+            table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), isGone: isGone)
+        }
+        if table[victim].flags.contains(.indexed), let indexName = table.ownedIndexName(victim) { stack.index?.removeIfUnused(indexName) }
+    }
+
+    /// A descriptor of what is about to lose a name, and whether that is its last one.
+    /// - Precondition: the directory's lock is held.
+    func holdOn(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> (FD, isGone: Bool) {
+        let record = table[node]
+        if record.flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) {
+            let fd = try indexName.withRef { (n) throws(Errno) in try index.fd.openPath(n) }
+            return (fd.release(), record.unionLinks <= 1)
+        }
+        guard let part = directory.part(inLayer: Int(record.layer)) else { throw .stale }
+        let fd = try part.fd.openPath(name)
+        // A lower file's other names, where no index keeps them together, are other nodes.
+        let isGone = record.flags.contains(.upper) ? try fd.fd.status().nlink <= 1 : true
+        return (fd.release(), isGone)
+    }
+
+    /// The node of a name that the kernel knows, with one lookup counted that the caller gives back.
+    func known(_ parent: UInt32, _ name: NameRef) throws(Errno) -> UInt32 {
+        let entry = try lookup(parent, name)
+        guard entry.node != 0 else { throw .noEntry }
+        return try table.node(entry.node)
+    }
+
+    func serveRmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
+        let parent = try table.node(parent)
+        try withDescriptors { () throws(Errno) in try rmdir(parent, name) }
+    }
+
+    private func rmdir(_ parent: UInt32, _ name: NameRef) throws(Errno) {
+        let victim = try known(parent, name)
+        defer { table.forget(victim, 1) }
+        // Before anything is copied up for it.
+        guard try stack.isEmpty(try merged(victim)) else { throw .notEmpty }
+        let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
+            try directory.upper == nil || stack.needsWhiteout(directory, name)
+        }
+        try ensureUpper(parent, .parent)
+        _ = try merged(victim)
+        try locks.exclusive(parent, victim) { () throws(Errno) in
+            guard let directory = parent == InodeTable.root ? stack.root : directories.find(parent),
+                  let own = directories.find(victim), let top = own.parts.first else { throw .tryAgain }
+            let orphan = try top.fd.duplicate()
+            try stack.rmdirLocked(in: directory, name, own, whiteout: needed)
+            if needed { statistics.recordWhiteout() }
+            directories.remove(victim)
+            table.removed(parent, name, orphan: orphan, isGone: true)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+internal import FuseKit
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+
+/// RENAME with its flags. What moves is copied up first; a directory that the layers below have gets a redirect, or EXDEV where
+/// those are not made.
+extension UnionFileSystem {
+    func serveRename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef,
+                                flags: RenameFlags, _ caller: Caller) throws(Errno) {
+        // As the kernel's overlayfs: whiteouts are ours to make (ovl_rename).
+        guard flags.subtracting([.noReplace, .exchange]).isEmpty, flags != [.noReplace, .exchange] else { throw .invalid }
+        let from = try table.node(parent)
+        let to = try table.node(newParent)
+        try withDescriptors { () throws(Errno) in
+            let node = try known(from, name)
+            defer { table.forget(node, 1) }
+            // Directories one after the other: the path that a redirect names must not move meanwhile.
+            if table[node].kind == FileKind.directory.rawValue || flags.contains(.exchange) {
+                try redirects.locked { () throws(Errno) in try rename(from, name, node, to, newName, flags) }
+            } else {
+                try rename(from, name, node, to, newName, flags)
+            }
+        }
+    }
+
+    private func rename(_ from: UInt32, _ name: NameRef, _ node: UInt32, _ to: UInt32, _ newName: NameRef, _ flags: RenameFlags) throws(Errno) {
+        let entry = try lookup(to, newName)
+        let replaced = entry.node == 0 ? 0 : try table.node(entry.node)
+        defer { if replaced != 0 { table.forget(replaced, 1) } }
+        let exchange = flags.contains(.exchange)
+        if exchange, replaced == 0 { throw .noEntry }
+        if flags.contains(.noReplace), replaced != 0 { throw .exists }
+        if replaced == node { return }
+
+        // All that can be refused is, before anything is copied.
+        let redirect = try redirectForMove(node, sameParent: from == to)
+        let otherRedirect = exchange ? try redirectForMove(replaced, sameParent: from == to) : nil
+        let replacesDirectory = replaced != 0 && table[replaced].kind == FileKind.directory.rawValue
+        if replacesDirectory, !exchange {
+            guard table[node].kind == FileKind.directory.rawValue else { throw .isDirectory }
+            guard try stack.isEmpty(try merged(replaced)) else { throw .notEmpty }
+        } else if !exchange, replaced != 0, table[node].kind == FileKind.directory.rawValue { throw .notDirectory }
+
+        try ensureUpper(from, .parent)
+        try ensureUpper(to, .parent)
+        try ensureUpperName(node, from, name, .rename)
+        if exchange { try ensureUpperName(replaced, to, newName, .rename) }
+        // A lower file that is replaced loses a name: the count of its others is kept with its copy.
+        else if replaced != 0, table[replaced].indexName != 0 { try ensureUpperName(replaced, to, newName, .link) }
+
+        let subjectDirectory = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
+        let replacedDirectory = replacesDirectory ? try merged(replaced) : nil
+        _ = try merged(from)
+        _ = try merged(to)
+        try locks.exclusive(from, to, replacesDirectory ? replaced : 0, subjectDirectory == nil ? 0 : node) { () throws(Errno) in
+            guard let fromDirectory = from == InodeTable.root ? stack.root : directories.find(from),
+                  let toDirectory = to == InodeTable.root ? stack.root : directories.find(to) else { throw .tryAgain }
+            let subject = RenameSubject(directory: fromDirectory, name: name,
+                                        moved: subjectDirectory == nil ? nil : directories.find(node) ?? subjectDirectory, redirect: redirect)
+            let target = RenameSubject(directory: toDirectory, name: newName,
+                                       moved: replacedDirectory == nil ? nil : directories.find(replaced) ?? replacedDirectory, redirect: otherRedirect)
+            var orphan = FD.none
+            var isGone = false
+            if replaced != 0, !exchange {
+                if let own = target.moved {
+                    guard let top = own.parts.first else { throw .stale }
+                    orphan = try top.fd.duplicate().release()
+                    isGone = true
+                } else {
+                    (orphan, isGone) = try holdOn(replaced, toDirectory, newName)
+                }
+            }
+            do throws(Errno) {
+                try stack.renameLocked(subject, to: target, exchange: exchange)
+            } catch {
+                orphan.close()
+                throw error
+            }
+            if exchange {
+                table.exchanged(from, name, to, newName)
+                // What a redirect says is read again.
+                if replacesDirectory { directories.remove(replaced) }
+            } else {
+                if replaced != 0 {
+                    table.removed(to, newName, orphan: OwnedFD(adopting: orphan.raw), isGone: isGone)
+                    if replacesDirectory { directories.remove(replaced) }
+                }
+                try table.renamed(from, name, to, newName)
+            }
+            if subjectDirectory != nil { directories.remove(node) }
+        }
+        if replaced != 0, !exchange, table[replaced].flags.contains(.indexed), let indexName = table.ownedIndexName(replaced) {
+            stack.index?.removeIfUnused(indexName)
+        }
+    }
+
+    /// What a directory with lower parts must say before it moves; nil for what has none. EXDEV where redirects are not made:
+    /// mv(1) copies then.
+    private func redirectForMove(_ node: UInt32, sameParent: Bool) throws(Errno) -> FileName? {
+        guard table[node].kind == FileKind.directory.rawValue else { return nil }
+        let directory = try merged(node)
+        guard directory.hasLower else { return nil }
+        guard stack.options.redirectDir.makes, stack.upperHasXattrs else { throw .crossDevice }
+        var ancestry: [(name: FileName, redirect: FileName?)] = []
+        var at = node
+        while at != InodeTable.root, let (name, parent) = table.nameAndParent(at) {
+            ancestry.append((name, try merged(at).upper?.markers.redirect))
+            at = parent
+        }
+        guard let redirect = Redirect.forMove(sameParent: sameParent, ancestry: ancestry) else { throw .crossDevice }
+        return redirect
+    }
+}

@@ -1,0 +1,79 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import MountState
+internal import UnionCore
+
+/// Extended attributes: the object's own, without overlay's, and overlay's of a nested union escaped.
+extension UnionFileSystem {
+    func serveGetxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
+        let node = try table.node(node)
+        if stack.options.noXattrs { throw .notSupported }
+        do throws(Errno) {
+            let length = try withObject(node) { (fd, object, _) throws(Errno) in
+                try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+                    try fd.getXattr(object, attribute, into: buffer)
+                }
+            }
+            guard let length else { throw Errno.noData }
+            return length
+        } catch {
+            // A lower filesystem without ACLs has none; "not supported" would make open(2) fail.
+            if error == .notSupported, name.hasPrefix("system.posix_acl_") { throw .noData }
+            throw error
+        }
+    }
+
+    func serveListxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
+        let node = try table.node(node)
+        if stack.options.noXattrs { throw .notSupported }
+        let names = try withObject(node) { (fd, object, _) throws(Errno) in try fd.listXattrs(object) }
+        var shown: [UInt8] = []
+        names.forEachName { attribute in
+            switch XattrVisibility.shown(attribute, stack.xattrs) {
+            case .same: shown.append(contentsOf: attribute.bytes + [0])
+            case .unescaped(let drop, let prefix):
+                shown.append(contentsOf: attribute.bytes.prefix(prefix) + attribute.bytes.dropFirst(prefix + drop) + [0])
+            case .hidden: break
+            }
+        }
+        if buffer.count == 0 { return shown.count }
+        if shown.count > buffer.count { throw .range }
+        return buffer.copy(shown)
+    }
+
+    func serveSetxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
+        let node = try table.node(node)
+        if stack.options.noXattrs { throw .notSupported }
+        try ensureUpper(node, name.hasPrefix("system.posix_acl_") ? .acl : .setxattr)
+        let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
+            try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+                try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
+                guard killSuidGid else { return }
+                // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID).
+                let status = try fd.status(object)
+                if status.mode & UInt32(S_ISGID) != 0 { try fd.changeMode(object, status.permissions & ~UInt32(S_ISGID)) }
+            }
+        }
+        if done == nil { throw .notPermitted }
+    }
+
+    func serveRemovexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
+        let node = try table.node(node)
+        if stack.options.noXattrs { throw .notSupported }
+        if !table[node].flags.contains(.upper) {
+            // Nothing to remove is no reason to copy (ovl_xattr_set).
+            let isThere = try withObject(node) { (fd, object, _) throws(Errno) in
+                try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+                    try fd.getXattr(object, attribute, into: MutableBytes.none)
+                }
+            }
+            guard isThere != nil else { throw .noData }
+        }
+        try ensureUpper(node, name.hasPrefix("system.posix_acl_") ? .acl : .removexattr)
+        let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
+            try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
+        }
+        if done == nil { throw .noData }
+    }
+}

@@ -1,0 +1,211 @@
+public import FuseKit
+public import LinuxSys
+public import MountState
+public import UnionCore
+
+/// The union as the kernel asks for it: FUSE's operations on layers. One file of operations for each group; this one has what they share:
+/// how a node leads to its object on disk.
+///
+/// Locks, in order: directories (`DirectoryLocks`), a copy-up claim is never waited for with one of those held; then the leaves: inode
+/// table, handle table, directory cache, each alone.
+public final class UnionFileSystem: FileSystem, @unchecked Sendable {
+    let stack: LayerStack
+    let table: InodeTable
+    let handles: HandleTable
+    let directories: DirectoryCache
+    let locks = DirectoryLocks()
+    let claims = CopyUpClaims()
+    let redirects = Mutex()
+    let statistics: MountStatistics
+    let policy: CachePolicy
+
+    private let onStart: @Sendable (Connection) -> Void
+
+    /// - Parameter onStart: INIT was answered: from here on the mount serves.
+    public init(layers: LayerStack, options: UnionCore.MountOptions, statistics: MountStatistics,
+                openFileLimit: UInt64, onStart: @escaping @Sendable (Connection) -> Void) throws(Errno) {
+        stack = layers
+        self.statistics = statistics
+        self.onStart = onStart
+        policy = CachePolicy(options)
+        let region = try RecordRegion()
+        let top = layers.root.parts.first
+        guard let top else { throw .invalid }
+        // As the kernel has it: a root that has lower layers shows the number of the topmost lower one.
+        let numbered = layers.hasUpper && layers.root.parts.count > 1 ? layers.root.parts[1] : top
+        let status = try numbered.fd.status()
+        table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: numbered.layer),
+                           rootLayer: top.layer, rootIsUpper: layers.hasUpper)
+        handles = HandleTable(region: region)
+        // Half for directories, the rest for open files and what a request needs for itself.
+        directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)))
+        super.init()
+        let cache = directories
+        table.onFree = { node in cache.remove(node) }
+    }
+
+    public override func start(_ connection: Connection) { onStart(connection) }
+    public override func stop() { stack.close() }
+
+    public override func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {
+        statistics.recordRequest(opcode: opcode, nanoseconds: nanoseconds, failed: failed)
+    }
+
+    // ---- the kernel's requests; each is in the file of its group (a method of an extension cannot override) ----
+
+    public override func lookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveLookup(parent, name, caller) }
+    public override func forget(_ node: UInt64, _ count: UInt64) { serveForget(node, count) }
+    public override func mknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry { try serveMknod(parent, name, mode: mode, device: device, caller) }
+    public override func mkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry { try serveMkdir(parent, name, mode: mode, caller) }
+    public override func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveSymlink(parent, name, target: target, caller) }
+    public override func link(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveLink(node, newParent, newName, caller) }
+    public override func unlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveUnlink(parent, name, caller) }
+    public override func rmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveRmdir(parent, name, caller) }
+    public override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) { try serveRename(parent, name, newParent, newName, flags: flags, caller) }
+    public override func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveReadlink(node, into: buffer) }
+    public override func getattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveGetattr(node, handle: handle) }
+    public override func statx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveStatx(node, handle: handle) }
+    public override func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { try serveSetattr(node, change, handle: handle, caller) }
+    public override func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { try serveAccess(node, mask: mask, caller) }
+    public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
+    public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { try serveGetxattr(node, name, into: buffer) }
+    public override func listxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveListxattr(node, into: buffer) }
+    public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveRemovexattr(node, name, caller) }
+    public override func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { try serveStatfs(node) }
+    public override func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened { try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }
+    public override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveCreate(parent, name, mode: mode, flags: flags, caller) }
+    public override func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveTmpfile(parent, mode: mode, flags: flags, caller) }
+    public override func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveRead(node, handle: handle, offset: offset, into: buffer) }
+    public override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int { try serveWrite(node, handle: handle, offset: offset, data, killSuidGid: killSuidGid, cached: cached) }
+    public override func flush(_ node: UInt64, handle: UInt64) throws(Errno) { try serveFlush(node, handle: handle) }
+    public override func release(_ node: UInt64, handle: UInt64) { serveRelease(node, handle: handle) }
+    public override func fsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { try serveFsync(node, handle: handle, dataOnly: dataOnly) }
+    public override func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) { try serveFallocate(node, handle: handle, mode: mode, offset: offset, length: length) }
+    public override func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 { try serveLseek(node, handle: handle, offset: offset, whence: whence) }
+    public override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int { try serveCopyFileRange(from: node, handle: handle, offset: offset, to: toNode, toHandle: toHandle, toOffset: toOffset, length: length, flags: flags) }
+    public override func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveIoctl(node, handle: handle, command: command, isDirectory: isDirectory, input: input, output: output, caller) }
+    public override func opendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened { try serveOpendir(node, flags: flags) }
+    public override func readdir(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) { try serveReaddir(node, handle: handle, offset: offset, into: &list) }
+    public override func readdirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) { try serveReaddirplus(node, handle: handle, offset: offset, into: &list) }
+    public override func releasedir(_ node: UInt64, handle: UInt64) { serveReleasedir(node, handle: handle) }
+    public override func fsyncdir(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { try serveFsyncdir(node, handle: handle, dataOnly: dataOnly) }
+    public override func syncfs(_ node: UInt64) throws(Errno) { try serveSyncfs(node) }
+
+    func publishGauges() {
+        statistics.setGauge(.inodes, table.count)
+        statistics.setGauge(.openFiles, handles.openFiles)
+        statistics.setGauge(.openDirectories, handles.openDirectories)
+        statistics.setGauge(.cachedDescriptors, directories.descriptors)
+    }
+
+    // ---- from a node to its object ----
+
+    /// The parts of a directory, from the cache or looked up anew down from the nearest ancestor that is there.
+    func merged(_ node: UInt32) throws(Errno) -> MergedDirectory {
+        if node == InodeTable.root { return stack.root }
+        if let cached = directories.find(node) { return cached }
+        // The chain of names up to a directory that is known.
+        var chain: [UInt32] = []
+        var at = node
+        while at != InodeTable.root, directories.find(at) == nil {
+            chain.append(at)
+            guard let above = table.nameAndParent(at) else { throw .noEntry }
+            at = above.parent
+        }
+        while let next = chain.popLast() { _ = try reopen(next) }
+        if let found = directories.find(node) { return found }
+        return try reopen(node)
+    }
+
+    private func reopen(_ node: UInt32) throws(Errno) -> MergedDirectory {
+        guard let (name, parent) = table.nameAndParent(node) else { throw .noEntry }
+        let above = try merged(parent)
+        // Shared with the parent's names held: a copy-up of this directory, which replaces what we find, holds them exclusively.
+        return try locks.shared(parent) { () throws(Errno) in
+            let current = directories.find(parent) ?? above
+            guard let found = try name.withRef({ (n) throws(Errno) in try stack.lookup(current, n) })?.directory else { throw .stale }
+            directories.putIfAbsent(node, found)
+            return directories.find(node) ?? found
+        }
+    }
+
+    /// With a directory's names held still, and its parts as they are then.
+    func withDirectory<R: ~Copyable>(_ node: UInt32, exclusive: Bool, _ body: (MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
+        while true {
+            let ensured = try merged(node)
+            var outcome: R?
+            func once() throws(Errno) {
+                // A copy-up may have replaced it before we held the lock; one that was dropped since is looked up again.
+                guard let current = node == InodeTable.root ? ensured : directories.find(node) else { return }
+                outcome = try body(current)
+            }
+            if exclusive { try locks.exclusive(node, once) } else { try locks.shared(node, once) }
+            if let outcome { return outcome }
+        }
+    }
+
+    /// Lends the object of a node: a directory of its layer and its name there, or a descriptor and the empty name.
+    func withObject<R>(_ node: UInt32, _ body: (FD, NameRef, Int) throws(Errno) -> R) throws(Errno) -> R {
+        while true {
+            let record = table[node]
+            if record.orphan >= 0 { return try body(FD(raw: record.orphan), NameRef.empty, Int(record.layer)) }
+            if record.kind == FileKind.directory.rawValue {
+                let directory = try merged(node)
+                guard let top = directory.parts.first else { throw .stale }
+                return try withExtendedLifetime(directory) { () throws(Errno) in try body(top.fd, NameRef.empty, top.layer) }
+            }
+            if record.flags.contains(.indexed), let index = stack.index {
+                var name = NameBuffer()
+                guard table.indexName(node, &name) else { throw .stale }
+                return try name.withRef { (n) throws(Errno) in try body(index.fd, n, 0) }
+            }
+            var location = InodeTable.Location()
+            guard table.locate(node, &location) else {
+                // Its last name may just have gone, and the descriptor come in its place.
+                if table[node].orphan >= 0 { continue }
+                throw .noEntry
+            }
+            let found = try withDirectory(location.parent, exclusive: false) { (directory) throws(Errno) -> R? in
+                // Moved or copied up since: look again.
+                guard table.version(node) == location.version else { return nil }
+                guard let part = directory.part(inLayer: location.layer) else { throw .stale }
+                return try location.name.withRef { (n) throws(Errno) in try body(part.fd, n, location.layer) }
+            }
+            if let found { return found }
+        }
+    }
+
+    // ---- attributes ----
+
+    /// What stat(2) shows: the object's own, but the union's number and link count.
+    func shown(_ status: FileStatus, _ node: UInt32) -> FileStatus {
+        var status = status
+        let record = table[node]
+        status.ino = record.ino
+        if record.flags.contains(.unlinked) {
+            status.nlink = 0
+        } else if status.isDirectory {
+            if let directory = directories.find(node), directory.isMerged { status.nlink = 1 }
+            if node == InodeTable.root, stack.root.isMerged { status.nlink = 1 }
+        } else if record.indexName != 0 {
+            status.nlink = record.unionLinks
+        }
+        return status
+    }
+    func attributes(_ node: UInt32) throws(Errno) -> FileStatus {
+        let status = try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) }
+        return shown(status, node)
+    }
+    func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
+        Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: policy.seconds, entrySeconds: policy.seconds)
+    }
+
+    /// Again, once, after the cache gave its descriptors back, for what failed for want of them.
+    func withDescriptors<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        do throws(Errno) { return try body() } catch {
+            guard error == .tooManyOpenFiles || error == Errno(23) else { throw error }
+            directories.drain()
+            return try body()
+        }
+    }
+}

@@ -1,0 +1,148 @@
+internal import FuseKit
+internal import Glibc
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+
+/// One mount from its command line to its end.
+struct Run {
+    private let call: Call
+    private let preflight: Preflight
+    private let registration: MountRegistration?
+    private let layers: LayerStack
+    private let session: Session
+    private let statistics: MountStatistics
+    private var record: MountRecord
+
+    /// The exit status.
+    static func main() -> Int32 {
+        // An engine's descriptors are not ours to keep open (engines.md, contract 2).
+        Process.closeDescriptors(from: 3)
+        let call: Call
+        do throws(OptionError) { call = try Call(Process.arguments) } catch {
+            Console.say("\(error) (try --help)")
+            return 64
+        }
+        if call.wantsHelp || call.wantsVersion {
+            Console.write(call.wantsHelp ? Call.help : "unionfsd: version \(Version.text)\n", to: .standardOutput)
+            return 0
+        }
+        do throws(RegistryError) {
+            let preflight = try Preflight(call.options)
+            for note in preflight.notes { Console.say(note) }
+            if call.isFake { return 0 }
+            var run = try Run(call, preflight)
+            return run.serve()
+        } catch {
+            Console.say(error.description)
+            return 1
+        }
+    }
+
+    /// Opens the layers, which are held from here on, and mounts. Nothing answers yet.
+    private init(_ call: Call, _ preflight: Preflight) throws(RegistryError) {
+        self.call = call
+        self.preflight = preflight
+        _ = Process.raiseOpenFileLimit()
+        do throws(UnionError) {
+            layers = try LayerStack(options: call.options, ownsWork: preflight.claim?.isSole ?? false)
+        } catch { throw RegistryError(error.message) }
+        record = preflight.record(call)
+
+        // A mount without an entry serves as well: it is only not listed.
+        do throws(RegistryError) { registration = try MountRegistration(record) } catch {
+            Console.say("\(error); the mount will not be listed and its statistics cannot be read")
+            registration = nil
+        }
+        if let registration { statistics = registration.statistics } else {
+            do throws(Errno) { statistics = try MountStatistics() } catch {
+                throw RegistryError("no memory for statistics: \(error.text)")
+            }
+        }
+        session = Serve.session(call.options, layers: layers, statistics: statistics)
+        do throws(SessionError) { try session.mount(at: preflight.mountpoint) } catch {
+            registration?.remove()
+            throw RegistryError("cannot mount at \"\(preflight.mountpoint)\": \(error)")
+        }
+        record.device = Run.top(preflight.mountpoint)?.device
+    }
+
+    private mutating func serve() -> Int32 {
+        var background: Background?
+        if !call.options.foreground {
+            do throws(Errno) {
+                background = try Background.begin(probe: { answers() }, abandon: { abandon() })
+            } catch {
+                Console.say("cannot go to the background: \(error.text)")
+                return end(.failed(error))
+            }
+        }
+        record.pid = Process.id
+        statistics.noteProcess()
+        do throws(Errno) { try registration?.update(record) } catch { Console.say("\(record.mountpoint) is listed without its process: \(error.text)") }
+        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }
+        // Modes come with the requests as they are to be.
+        Process.setUmask(0)
+        Process.setName("unionfsd")
+        do throws(Errno) {
+            try Signals.end(session)
+            try announce(background)
+        } catch {
+            Console.say("cannot begin to serve: \(error.text)")
+            return end(.failed(error))
+        }
+        do throws(SessionError) { return end(try session.run()) } catch {
+            Console.say("cannot serve: \(error)")
+            return end(.failed(error.errno))
+        }
+    }
+
+    /// A thread that waits for the kernel's INIT to be answered and then lets the parent go.
+    private func announce(_ background: Background?) throws(Errno) {
+        var log: FD?
+        if background != nil { do throws(Errno) { log = try registration?.openLog().release() } catch {} }
+        let session = session, point = record.mountpoint, debug = call.options.debug, logFile = log
+        _ = try Thread {
+            guard session.waitUntilReady() else { return }
+            if debug { Console.say("\(point) is mounted") }
+            background?.answer(log: logFile)
+            logFile?.close()
+        }
+    }
+
+    private func end(_ end: Session.End) -> Int32 {
+        layers.close()
+        var code: Int32 = 0
+        if case .failed(let error) = end {
+            Console.say("\(record.mountpoint): the connection to the kernel failed: \(error.text)")
+            code = 1
+        }
+        abandon()
+        registration?.remove()
+        return code
+    }
+
+    /// Takes the mount away if it is still there and still ours.
+    private func abandon() {
+        guard let device = record.device, Run.top(record.mountpoint)?.device == device else { return }
+        do throws(Errno) { try Mounts.unmount(record.mountpoint, lazily: true) } catch {
+            Console.say("\(record.mountpoint) is still mounted: \(error.text)")
+        }
+    }
+
+    /// In the parent: a request went through the kernel to the child and came back.
+    private func answers() -> Bool {
+        do throws(Errno) {
+            let root = try FD.currentDirectory.open(record.mountpoint, OpenFlags.path)
+            _ = try root.fd.filesystemStatus()
+            return true
+        } catch {
+            Console.say("\(record.mountpoint) is mounted and does not answer: \(error.text)")
+            return false
+        }
+    }
+
+    private static func top(_ mountpoint: FileName) -> MountEntry? {
+        do throws(Errno) { return try MountTable().top(at: mountpoint) } catch { return nil }
+    }
+}

@@ -1,0 +1,41 @@
+internal import FuseKit
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+internal import UnionFS
+
+/// The one place where the mount's options meet what serves it.
+enum Serve {
+    static func session(_ options: UnionCore.MountOptions, layers: LayerStack, statistics: MountStatistics) -> Session {
+        let filesystem = UnionFileSystem(layers: layers, options: options, statistics: statistics)
+        return Session(filesystem: filesystem, options: transport(options, filesystem))
+    }
+
+    private static func transport(_ options: UnionCore.MountOptions, _ filesystem: UnionFileSystem) -> FuseKit.MountOptions {
+        var fuse = FuseKit.MountOptions()
+        fuse.source = options.fsname
+        fuse.subtype = options.subtype
+        fuse.readOnly = options.isReadOnly
+        // fusermount3 refuses an ordinary user the words that lift nodev and nosuid.
+        let isPrivileged = Process.effectiveUser == 0
+        fuse.noDevices = options.flags.contains(.noDev) || !isPrivileged
+        fuse.noSetuid = options.flags.contains(.noSuid) || !isPrivileged
+        fuse.noExecute = options.flags.contains(.noExec)
+        fuse.noAccessTime = options.flags.contains(.noAccessTime)
+        fuse.allowOther = options.allowOther ?? (isPrivileged || mayAllowOther)
+        fuse.defaultPermissions = options.defaultPermissions
+        fuse.threads = options.threads
+        fuse.wanted = filesystem.wanted(fuse.wanted)
+        return fuse
+    }
+
+    /// fusermount3 takes `allow_other` from an ordinary user only if /etc/fuse.conf says so.
+    private static var mayAllowOther: Bool {
+        do throws(Errno) {
+            let file = try FD.currentDirectory.open(FileName("/etc/fuse.conf"), 0)
+            return try file.fd.readAll().split(separator: 0x0a).contains { line in
+                line.filter { $0 != 0x20 && $0 != 0x09 }.elementsEqual("user_allow_other".utf8)
+            }
+        } catch { return false }
+    }
+}
