@@ -93,4 +93,11 @@ extension FD {
 /// struct fsxattr of <linux/fs.h>.
 public struct ExtendedFileFlags: Sendable {
     public var xflags: UInt32, extentSize: UInt32, extents: UInt32, project: UInt32, cowExtentSize: UInt32
+    public init(xflags: UInt32, extentSize: UInt32, extents: UInt32, project: UInt32, cowExtentSize: UInt32) {
+        self.xflags = xflags
+        self.extentSize = extentSize
+        self.extents = extents
+        self.project = project
+        self.cowExtentSize = cowExtentSize
+    }
 }

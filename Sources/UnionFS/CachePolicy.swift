@@ -11,4 +11,12 @@ struct CachePolicy: Sendable {
     init(_ options: UnionCore.MountOptions) {
         seconds = options.cacheSeconds ?? 1 << 30
     }
+
+    /// O_TRUNC comes with the open: a copy-up then copies nothing, and truncating costs no request of its own.
+    func wanted(_ wanted: Wanted, _ options: UnionCore.MountOptions) -> Wanted {
+        var wanted = wanted
+        wanted.atomicTruncate = true
+        wanted.posixACL = !options.noACL
+        return wanted
+    }
 }

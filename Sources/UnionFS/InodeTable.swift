@@ -428,8 +428,8 @@ final class InodeTable: @unchecked Sendable {
 
     /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody knows the
     /// node, it is closed. `isGone`: no name is left at all.
-    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD?, isGone: Bool) {
-        let fd = orphan.map { $0.release() } ?? FD.none
+    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, isGone: Bool) {
+        let fd = orphan.release()
         let leftOver = mutex.locked { () -> FD in
             let d = find(parent, name)
             guard d != 0 else { return fd }

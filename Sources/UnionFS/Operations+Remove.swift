@@ -16,7 +16,8 @@ extension UnionFileSystem {
         defer { table.forget(victim, 1) }
         if table[victim].indexName != 0 { try ensureUpperName(victim, parent, name, .link) }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-            try directory.upper == nil || stack.needsWhiteout(directory, name)
+            if directory.upper == nil { return true }
+            return try stack.needsWhiteout(directory, name)
         }
         try ensureUpper(parent, .parent)
         try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
@@ -66,7 +67,8 @@ extension UnionFileSystem {
         // Before anything is copied up for it.
         guard try stack.isEmpty(try merged(victim)) else { throw .notEmpty }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-            try directory.upper == nil || stack.needsWhiteout(directory, name)
+            if directory.upper == nil { return true }
+            return try stack.needsWhiteout(directory, name)
         }
         try ensureUpper(parent, .parent)
         _ = try merged(victim)

@@ -19,14 +19,10 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let statistics: MountStatistics
     let policy: CachePolicy
 
-    private let onStart: @Sendable (Connection) -> Void
-
-    /// - Parameter onStart: INIT was answered: from here on the mount serves.
-    public init(layers: LayerStack, options: UnionCore.MountOptions, statistics: MountStatistics,
-                openFileLimit: UInt64, onStart: @escaping @Sendable (Connection) -> Void) throws(Errno) {
+    public init(layers: LayerStack, options: UnionCore.MountOptions, statistics: MountStatistics) throws(Errno) {
         stack = layers
         self.statistics = statistics
-        self.onStart = onStart
+        let openFileLimit = Process.raiseOpenFileLimit()
         policy = CachePolicy(options)
         let region = try RecordRegion()
         let top = layers.root.parts.first
@@ -44,8 +40,9 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         table.onFree = { node in cache.remove(node) }
     }
 
-    public override func start(_ connection: Connection) { onStart(connection) }
     public override func stop() { stack.close() }
+    /// What this filesystem wants of the kernel, on top of what every one wants.
+    public func wanted(_ wanted: Wanted) -> Wanted { policy.wanted(wanted, stack.options) }
 
     public override func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {
         statistics.recordRequest(opcode: opcode, nanoseconds: nanoseconds, failed: failed)
@@ -130,7 +127,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     }
 
     /// With a directory's names held still, and its parts as they are then.
-    func withDirectory<R: ~Copyable>(_ node: UInt32, exclusive: Bool, _ body: (MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
+    func withDirectory<R>(_ node: UInt32, exclusive: Bool, _ body: (MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
         while true {
             let ensured = try merged(node)
             var outcome: R?
