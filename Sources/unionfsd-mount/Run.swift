@@ -59,7 +59,7 @@ struct Run {
                 throw RegistryError("no memory for statistics: \(error.text)")
             }
         }
-        session = Serve.session(call.options, layers: layers, statistics: statistics)
+        session = try Serve.session(call.options, layers: layers, statistics: statistics)
         do throws(SessionError) { try session.mount(at: preflight.mountpoint) } catch {
             registration?.remove()
             throw RegistryError("cannot mount at \"\(preflight.mountpoint)\": \(error)")

@@ -6,8 +6,11 @@ internal import UnionFS
 
 /// The one place where the mount's options meet what serves it.
 enum Serve {
-    static func session(_ options: UnionCore.MountOptions, layers: LayerStack, statistics: MountStatistics) -> Session {
-        let filesystem = UnionFileSystem(layers: layers, options: options, statistics: statistics)
+    static func session(_ options: UnionCore.MountOptions, layers: LayerStack, statistics: MountStatistics) throws(RegistryError) -> Session {
+        let filesystem: UnionFileSystem
+        do throws(Errno) { filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics) } catch {
+            throw RegistryError("no memory for the inode table: \(error.text)")
+        }
         return Session(filesystem: filesystem, options: transport(options, filesystem))
     }
 

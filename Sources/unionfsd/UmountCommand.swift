@@ -70,9 +70,11 @@ struct Umount: ParsableCommand {
     }
 
     private func finish(_ mount: RegisteredMount) throws {
-        let end = Clock.monotonic + UInt64(max(timeout, 0)) * 1_000_000_000
+        // Lazily unmounted, it goes when the last open file does: no use in waiting for that.
+        let patience = lazy ? 1 : max(timeout, 0)
+        let end = Clock.monotonic + UInt64(patience) * 1_000_000_000
         while MountRegistry.isServed(mount) {
-            if lazy && mount.state == .alive && Clock.monotonic + UInt64(max(timeout - 1, 0)) * 1_000_000_000 > end { return }
+            if lazy && Clock.monotonic > end { return }
             if Clock.monotonic > end {
                 throw Failure.because("\"\(mount.record.mountpoint)\" is unmounted, but its process \(mount.record.pid) is still at work: wait for it before you use the upper layer")
             }

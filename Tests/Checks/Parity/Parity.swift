@@ -77,7 +77,7 @@ enum Parity {
             for line in native.lines + native.tree { printLine("  \(line.label) = \(line.value)") }
         }
         for difference in differences {
-            if let reason = known.reason(test.name, difference) {
+            if let reason = known.reason(name, difference) {
                 count.known += 1
                 if verbose { printLine("KNOWN \(name): \(difference.label): \(reason)") }
                 continue

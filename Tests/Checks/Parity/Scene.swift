@@ -73,12 +73,13 @@ final class Scene {
         note("contents(\(what))", result < 0 ? show(result) : showBytes(bytes))
     }
 
-    /// The times as they are, where they were not made by the clock during this run.
-    func times(_ name: Name) {
+    /// The mtime as it is, where it was not made by the clock during this run. The atime only where it was just set:
+    /// anybody who read the objects before may have changed it (relatime).
+    func times(_ name: Name, access: Bool = false) {
         let (result, status) = Sys.status(name)
         guard result >= 0 else { return note("times(\(name.short))", show(result)) }
-        note("times(\(name.short))", "atime " + window.text(status.atime)
-            + " mtime " + window.text(status.mtime))
+        note("times(\(name.short))", (access ? "atime \(window.text(status.atime)) " : "")
+            + "mtime \(window.text(status.mtime))")
     }
 
     /// Which times of the objects change while `body` runs. It waits for the clock before: a filesystem takes the

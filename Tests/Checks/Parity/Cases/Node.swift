@@ -13,7 +13,7 @@ let nodeCases: [Case] = [
         ]
         for (index, (kind, device)) in kinds.enumerated() {
             for mode in [0o644, 0o6711, 0] as [UInt32] {
-                let name: Name = "n\(index)-\(mode)"
+                let name: Name = "n\(index)-\(String(mode, radix: 8))"
                 scene.mknod(name, kind | mode, device)
                 scene.stat(name)
             }

@@ -17,19 +17,19 @@ let timeCases: [Case] = [
         for name: Name in ["f", "d", "p", "s"] {
             for value in values {
                 scene.utimens(name, value, Moment(77, 7))
-                scene.times(name)
+                scene.times(name, access: true)
                 scene.utimens(name, Moment(88, 8), value)
-                scene.times(name)
+                scene.times(name, access: true)
                 scene.utimens(name, value, .omit)
-                scene.times(name)
+                scene.times(name, access: true)
             }
             scene.utimens(name, .omit, .omit)
-            scene.times(name)
+            scene.times(name, access: true)
             scene.utimens(name, .now, .now)
-            scene.times(name)
+            scene.times(name, access: true)
         }
         scene.utimens("s", values[0], values[0], follow: true)
-        scene.times("f")
+        scene.times("f", access: true)
         for name: Name in ["none", "f/x", "f/", "dangling", ""] { scene.utimens(name, values[0], values[0], follow: true) }
     },
 
@@ -41,22 +41,22 @@ let timeCases: [Case] = [
         for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH)] as [(Name, Int32)] {
             scene.opened(name, flags) { fd in
                 scene.futimens(fd, value, .omit)
-                scene.times(name)
+                scene.times(name, access: true)
                 scene.futimens(fd, .omit, value)
-                scene.times(name)
+                scene.times(name, access: true)
                 scene.futimens(fd, .now, .now)
-                scene.times(name)
+                scene.times(name, access: true)
             }
         }
         // Set between a write and the close: the write must not undo it afterwards.
         scene.opened("f", O_RDWR) { fd in
             scene.write(fd, "written before")
             scene.futimens(fd, value, value)
-            scene.times("f")
+            scene.times("f", access: true)
         }
-        scene.times("f")
+        scene.times("f", access: true)
         scene.result("sync", withFile("f", O_RDONLY) { Sys.fsync($0) })
-        scene.times("f")
+        scene.times("f", access: true)
     },
 
     Case("utimens-as-user") { make in
@@ -75,7 +75,7 @@ let timeCases: [Case] = [
                 scene.utimens(name, .now, .omit)
                 scene.utimens(name, .omit, .now)
                 scene.utimens(name, .omit, .omit)
-                scene.times(name)
+                scene.times(name, access: true)
             }
         }
     },
@@ -105,7 +105,7 @@ let timeCases: [Case] = [
     } body: { scene in
         // relatime and noatime mounts differ in what reading does; O_NOATIME is the same on all.
         scene.opened("f", O_RDONLY | O_NOATIME) { scene.read($0, 10) }
-        scene.times("f")
+        scene.times("f", access: true)
         scene.asUser(1000) { _ = scene.open("f", O_RDONLY | O_NOATIME) }
     },
 ]
