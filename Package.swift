@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .executable(name: "unionfsd", targets: ["unionfsd"]),
         .executable(name: "unionfsd-mount", targets: ["unionfsd-mount"]),
+        .executable(name: "unionfsd-check", targets: ["unionfsd-check"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -41,7 +42,11 @@ let package = Package(
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 
+        // What judges a mount from outside: parity with a plain directory, comparison with the kernel's overlayfs, stress.
+        .executableTarget(name: "unionfsd-check", dependencies: ["CShims"], path: "Tests/Checks", swiftSettings: strict),
+
         .testTarget(name: "LinuxSysTests", dependencies: ["LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "MountStateTests", dependencies: ["MountState", "LinuxSys"], swiftSettings: strict),
         .testTarget(name: "FuseKitTests", dependencies: ["FuseKit", "LinuxSys", "CShims"], swiftSettings: strict),
         .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
     ]

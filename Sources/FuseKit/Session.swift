@@ -201,6 +201,8 @@ public final class Session: @unchecked Sendable {
             library?.process(message)
             return nil
         }
+        // The kernel says INIT once. A second one would start the filesystem anew under the other threads' feet.
+        if connection != nil { return nil }
         if let error = initialize(message, isReplay: false) {
             Log.error(Library.failure(error, "INIT").description)
             return .failed(error)

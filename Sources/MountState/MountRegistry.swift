@@ -102,8 +102,8 @@ public enum MountRegistry {
     private static func read(_ run: FD, _ name: FileName) -> (record: MountRecord, isHeld: Bool)? {
         do throws(Errno) {
             let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
-            let text = try directory.fd.open("record", FileFlags.read).fd.readAll(limit: 1 << 20)
-            guard let record = MountRecord(text: text) else { return nil }
+            let file = try directory.fd.open("record", FileFlags.read)
+            guard let record = MountRecord(text: try file.fd.readAll(limit: 1 << 20)) else { return nil }
             return (record, isHeld(directory.fd))
         } catch { return nil }
     }

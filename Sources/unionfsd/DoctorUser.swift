@@ -36,12 +36,23 @@ enum DoctorUser {
 
     private static func subordinateIDs() -> Finding {
         let uid = Process.outerUser
-        let name = Doctor.lines("/etc/passwd").lazy.map { $0.split(separator: ":", omittingEmptySubsequences: false) }
-            .first { $0.count > 2 && $0[2] == "\(uid)" }.map { String($0[0]) } ?? "\(uid)"
-        let range = Doctor.lines("/etc/subuid").map { $0.split(separator: ":") }.first { $0.count == 3 && ($0[0] == name || $0[0] == "\(uid)") }
+        let name = userName(uid)
+        var range: [Substring]?
+        for line in Doctor.lines("/etc/subuid") {
+            let fields = line.split(separator: ":")
+            if fields.count == 3, range == nil, fields[0] == name || fields[0] == String(uid) { range = fields }
+        }
         if let range { return Finding("subuid", "subuid", .good, "\(range[2]) ids from \(range[1]) for \(name)") }
         if uid == 0 { return Finding("subuid", "subuid", .good, "none for root, which needs none") }
         return Finding("subuid", "subuid", .lacking, "none for \(name)", "a rootless container has one user only: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \(name)")
+    }
+
+    private static func userName(_ uid: UInt32) -> String {
+        for line in Doctor.lines("/etc/passwd") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            if fields.count > 2, fields[2] == String(uid) { return String(fields[0]) }
+        }
+        return String(uid)
     }
 
     private static func helper() -> Finding {

@@ -18,7 +18,7 @@ enum StatsText {
     private static func copyUps(_ s: StatisticsSnapshot) -> [String] {
         guard s.copyUps + s.copyUpFailures > 0 else { return ["copy-ups    none"] }
         func listed(_ items: [(String, UInt64)]) -> String {
-            let shown = items.filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.map { "\(Units.count($0.1)) \($0.0)" }
+            let shown = items.filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }.map { "\($0.0) \(Units.count($0.1))" }
             return shown.isEmpty ? "none" : shown.joined(separator: ", ")
         }
         var lines = ["copy-ups    \(Units.count(s.copyUps)), \(Units.bytes(s.copiedBytes)) copied"]

@@ -10,7 +10,8 @@ let usageText = """
       parity --list
       prepare DIR [--seed N]
       layers DIR --count K --seed N
-      random --reference REF_DIR --mount MNT_DIR --seed N --ops M [--check-every K] [--trace] [--drop-caches]
+      random --reference REF_DIR --mount MNT_DIR --seed N --ops M [--check-every K]
+             [--trace] [--drop-caches] [--dir-times]
       manifest DIR [--portable] [--no-mtime-of-dirs]
       stress DIR --seconds S --processes P --seed N
     """
@@ -21,6 +22,9 @@ func run(_ words: [Name]) -> Int32 {
     switch subcommand {
     case "parity": return Parity.run(rest)
     case "prepare": return Prepare.run(rest)
+    case "layers": return Layers.run(rest)
+    case "random": return RandomRun.run(rest)
+    case "stress": return StressRun.run(rest)
     case "manifest": return Manifest.run(rest)
     default: return Arguments.usage()
     }

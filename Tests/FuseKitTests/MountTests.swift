@@ -5,6 +5,25 @@ import Testing
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+/// Every open is passed through to one file.
+private final class PassingFileSystem: MemoryFileSystem, @unchecked Sendable {
+    private let backing: FD
+    private var id: UInt32 = 0
+    init(_ backing: FD) { self.backing = backing }
+    override func start(_ connection: Connection) {
+        super.start(connection)
+        if connection.agreed.contains(.passthrough) { id = (try? connection.openBacking(backing)) ?? 0 }
+    }
+    override func open(_ id: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
+        Opened(handle: 1, flags: .passthrough, backing: self.id)
+    }
+    override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+        var created = try super.create(parent, name, mode: mode, flags: flags, caller)
+        if id != 0 { created.opened = Opened(handle: 1, flags: .passthrough, backing: id) }
+        return created
+    }
+}
+
 /// A small filesystem, really mounted: needs root and /dev/fuse.
 @Suite(.serialized, .enabled(if: geteuid() == 0))
 struct MountTests {
@@ -157,6 +176,24 @@ struct MountTests {
         #expect(throws: Errno.noDevice) { try fs.connection?.invalidateInode(1) }
     }
 
+    /// Reads and writes go to the backing file, and no WRITE and no READ comes.
+    @Test func passthrough() throws {
+        let backing = try FD.currentDirectory.open(NameRef("/tmp"), OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
+        let fs = PassingFileSystem(backing.fd)
+        var options = MountOptions()
+        options.wanted.passthrough = true
+        _ = try withMount(fs, options) { root, session in
+            guard session.connection?.agreed.contains(.passthrough) == true else { return }
+            let file = try root.open(NameRef("f"), O_RDWR | O_CREAT, mode: 0o644)
+            #expect(try bytes("through").withLent { (b) throws(Errno) in try file.fd.write(b, at: 0) } == 7)
+            let again = try root.open(NameRef("f"), O_RDONLY)
+            var buffer = [UInt8](repeating: 0, count: 16)
+            #expect(try buffer.withLentMutable { (b) throws(Errno) in try again.fd.read(into: b, at: 0) } == 7)
+            #expect(try backing.fd.status().size == 7)
+            #expect(fs.lock.locked { fs.counts[16] == nil && fs.counts[15] == nil })
+        }
+    }
+
     @Test func stopAndTakeOver() throws {
         let fs = MemoryFileSystem()
         let second = MemoryFileSystem()
@@ -175,6 +212,32 @@ struct MountTests {
             serving.join()
         }
         #expect(end == .stopped)
+    }
+
+    /// The connection is cut while a request is being served: its reply finds nobody, and what it promised is taken back.
+    @Test func abortedRequest() throws {
+        final class Slow: MemoryFileSystem, @unchecked Sendable {
+            override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+                let created = try super.create(parent, name, mode: mode, flags: flags, caller)
+                usleep(200_000)
+                return created
+            }
+        }
+        let fs = Slow()
+        let end = try withMount(fs) { root, session in
+            let link = FileName("/proc/self/fd/\(root.raw)")
+            let path = try link.withRef { (p) throws(Errno) in try FD.currentDirectory.readLink(p) }
+            let cutter = try LinuxSys.Thread {
+                usleep(100_000)
+                // Aborts the connection (fuse_umount_begin), then finds it busy.
+                _ = path.withRef { unsafe umount2($0.pointer, 1 /* MNT_FORCE */) }
+            }
+            _ = try? root.open(NameRef("slow"), O_RDWR | O_CREAT, mode: 0o600)
+            cutter.join()
+        }
+        #expect(end == .unmounted)
+        #expect(fs.lock.locked { fs.nodes[2]?.lookups } == 0)
+        #expect(fs.handles.count <= 1) // the root directory's own
     }
 
     @Test func refusedMounts() {

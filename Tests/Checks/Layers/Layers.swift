@@ -40,7 +40,7 @@ struct Layers {
             // In the layer's root, which is merged in any case: the name may hide something below.
             let name: Name = "hard\(index)"
             make.link(layer.joined(random.pick(files)), layer.joined(name))
-            show(name, directory: false)
+            reveal(name, directory: false)
         }
         setTimes(layer)
     }
@@ -62,7 +62,7 @@ struct Layers {
                 // Over a file, or over nothing, a directory starts afresh.
                 let goesOn = below[path] == true && !opaque
                 if !goesOn { hide(path) }
-                show(path, directory: true)
+                reveal(path, directory: true)
                 fill(layer, path, depth: depth + 1, merged: goesOn)
             case 65..<75:
                 guard below[path] != nil else { continue }
@@ -71,7 +71,7 @@ struct Layers {
             default:
                 leaf(real, path)
                 hide(path)
-                show(path, directory: false)
+                reveal(path, directory: false)
             }
         }
     }
@@ -113,7 +113,7 @@ struct Layers {
         view = view.filter { $0.key != path && !$0.key.bytes.starts(with: prefix) }
     }
 
-    private mutating func show(_ path: Name, directory: Bool) { view[path] = directory }
+    private mutating func reveal(_ path: Name, directory: Bool) { view[path] = directory }
 
     /// Last of all, so that nothing changes them any more: times in the past, whiteouts' too.
     private mutating func setTimes(_ layer: Name) {

@@ -40,7 +40,7 @@ enum OddObjects {
             case 7: maker.node(path, kindFifo | mode, uid: uid, gid: gid)
             case 8: maker.node(path, kindSocket | mode, uid: uid, gid: gid)
             case 9: maker.node(path, kindCharacter | mode, random.pick([0x103, 0x105, 0x1ff]), uid: uid, gid: gid)
-            case 10: maker.node(path, kindBlock | mode, random.pick([0x700, 0]), uid: uid, gid: gid)
+            case 10: maker.node(path, kindBlock | mode, random.pick([0x3c00, 0]), uid: uid, gid: gid)
             case 11: maker.sparse(path, size: random.pick([4096, 1 << 20, 70 << 20]), data: [(random.below(4000), "island")])
             default:
                 maker.file(path, bytes: random.bytes(random.pick(sizes)), mode: mode, uid: uid, gid: gid)

@@ -8,7 +8,7 @@ let nodeCases: [Case] = [
         make.symlink("gone", "dangling")
     } body: { scene in
         let kinds: [(UInt32, UInt64)] = [
-            (kindFifo, 0), (kindSocket, 0), (kindRegular, 0), (0, 0), (kindCharacter, 0x103), (kindCharacter, 0x5), (kindBlock, 0x700),
+            (kindFifo, 0), (kindSocket, 0), (kindRegular, 0), (0, 0), (kindCharacter, 0x103), (kindCharacter, 0x5), (kindBlock, 0x3c00),
             (kindBlock, 0), (kindCharacter, 0xfff_fff0_0fff), (kindDirectory, 0), (kindSymlink, 0), (kindFifo, 0x103),
         ]
         for (index, (kind, device)) in kinds.enumerated() {
@@ -60,7 +60,7 @@ let nodeCases: [Case] = [
 
     Case("device-null") { make in
         make.node("null", kindCharacter | 0o666, 0x103)
-        make.node("none", kindBlock | 0o666, 0xfe_fe)
+        make.node("none", kindBlock | 0o666, 0x3c01)
     } body: { scene in
         scene.opened("null", O_RDWR) { fd in
             scene.write(fd, "gone")

@@ -141,7 +141,7 @@ private func readdirFixture(_ make: Maker) {
     make.node("d/four", kindFifo | 0o600)
     make.node("d/five", kindSocket | 0o600)
     make.node("d/six", kindCharacter | 0o600, 0x103)
-    make.node("d/seven", kindBlock | 0o600, 0x700)
+    make.node("d/seven", kindBlock | 0o600, 0x3c00)
     make.link("d/one", "d/eight")
     make.file("f", "x")
 }

@@ -1,6 +1,6 @@
 /// xoshiro256** seeded by splitmix64 (both public domain, Blackman and Vigna). Never the system's generator: a seed
 /// must replay a run exactly.
-struct Random {
+struct Random: Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
     init(seed: UInt64) {

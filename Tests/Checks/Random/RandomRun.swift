@@ -1,0 +1,152 @@
+import CShims
+import Glibc
+
+/// `random`: the same operations on a reference and on the mount, results compared one by one, trees now and then.
+struct RandomRun {
+    private var reference: Side
+    private var mount: Side
+    private let model: Model
+    private let check: TreeCheck
+    private var choice: Choice
+    private var slots = [Choice.Slot?](repeating: nil, count: Side.slotCount)
+    /// What is printed before a difference.
+    private var recent: [String] = []
+    private var passed = 0
+
+    static func run(_ arguments: [Name]) -> Int32 {
+        var parser = Arguments(arguments)
+        guard let referencePath = parser.option("--reference"), let mountPath = parser.option("--mount"),
+              let seed = parser.number("--seed"), let count = parser.number("--ops"),
+              let every = parser.number("--check-every", default: 200), every > 0
+        else { return Arguments.usage() }
+        let trace = parser.flag("--trace")
+        let dropCaches = parser.flag("--drop-caches")
+        let directoryTimes = parser.flag("--dir-times")
+        guard parser.rest(0) != nil else { return Arguments.usage() }
+        let roots = [referencePath, mountPath].map { Sys.open($0, O_RDONLY | O_DIRECTORY) }
+        guard roots[0] >= 0, roots[1] >= 0 else { return complain("random: cannot open the trees") }
+        // Groups would let the unprivileged user do more than uid and gid say.
+        _ = Sys.setNoGroups()
+
+        let window = TimeWindow(since: cs_realtime_s())
+        var run = RandomRun(
+            reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
+            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes),
+            choice: Choice(random: Random(seed: seed)))
+        printLine("seed \(seed)")
+        guard run.compareTrees(0, dropCaches: false) else { return run.failed(seed, 0) }
+        for number in 1...Int(max(1, count)) {
+            guard run.step(number, trace: trace) else { return run.failed(seed, number) }
+            if number % Int(every) == 0 || number == count {
+                guard run.compareTrees(number, dropCaches: dropCaches) else { return run.failed(seed, number) }
+            }
+        }
+        printLine("\(run.passed) passed, 0 failed")
+        return 0
+    }
+
+    private init(reference: Side, mount: Side, model: Model, check: TreeCheck, choice: Choice) {
+        (self.reference, self.mount, self.model, self.check, self.choice) = (reference, mount, model, check, choice)
+    }
+
+    private func failed(_ seed: UInt64, _ number: Int) -> Int32 {
+        printLine("seed \(seed), operation \(number); the last operations:")
+        for line in recent { printLine("  " + line) }
+        printLine("\(passed) passed, 1 failed")
+        return 1
+    }
+
+    private mutating func step(_ number: Int, trace: Bool) -> Bool {
+        let (operation, asUser) = choice.next(model, slots)
+        let first = reference.perform(operation, asUser: asUser)
+        let second = mount.perform(operation, asUser: asUser)
+        let line = "\(number) \(asUser ? "uid 1000 " : "")\(operation)"
+        remember(line + " = \(first)" + (first == second ? "" : ", mount \(second)"))
+        if trace { printLine(recent.last ?? "") }
+        guard first == second else {
+            printLine("DIFF \(line): reference \(first), mount \(second)")
+            return false
+        }
+        passed += 1
+        return first.code < 0 || note(operation, first)
+    }
+
+    private mutating func remember(_ line: String) {
+        recent.append(line)
+        if recent.count > 10 { recent.removeFirst() }
+    }
+
+    /// Brings the model up to date with an operation that succeeded. False: a new object's number is wrong.
+    private mutating func note(_ operation: Operation, _ outcome: Side.Outcome) -> Bool {
+        switch operation {
+        case .create(let path, _, _, _, let slot):
+            if model.node(path) == nil { model.add(path, model.make(.file)) }
+            hold(slot, path, writable: true)
+            return identify(path)
+        case .open(let path, let flags, let slot): hold(slot, path, writable: flags & O_ACCMODE != O_RDONLY)
+        case .close(let slot): slots[slot] = nil
+        case .mkdir(let path, _): return added(path, .directory)
+        case .symlink(_, let path): return added(path, .symlink)
+        case .mknod(let path, let mode, _): return added(path, mode & modeKindMask == kindRegular ? .file : .other)
+        case .copyFile(_, let path) where outcome.text == "copied": return added(path, .file)
+        case .temporary(_, _, _, let published, let slot):
+            let node = model.make(.file)
+            // The text has the result of linkat; without a name it has never had one.
+            let linked = published != nil && outcome.text == "0"
+            if let published, linked { model.add(published, node) }
+            if let slot { slots[slot] = Choice.Slot(node: node, path: published ?? "", writable: true) }
+            if let published, linked { return identify(published) }
+        case .link(let old, let new): model.link(old, new)
+        case .rename(let old, let new, let flags): model.rename(old, new, exchange: flags & RENAME_EXCHANGE != 0)
+        case .unlink(let path), .rmdir(let path), .removeTree(let path): model.remove(path)
+        case .slotStat(let slot, _):
+            let status = Sys.status(fd: mount.descriptor(slot)).1
+            if let node = slots[slot]?.node { return identify(node, status, "slot \(slot)") }
+        default: break
+        }
+        return true
+    }
+
+    private mutating func hold(_ slot: Int?, _ path: Name, writable: Bool) {
+        guard let slot, let node = model.node(path) else { return }
+        slots[slot] = Choice.Slot(node: node, path: path, writable: writable)
+    }
+
+    private func added(_ path: Name, _ kind: Model.Node.Kind) -> Bool {
+        model.add(path, model.make(kind))
+        return identify(path)
+    }
+
+    private func identify(_ path: Name) -> Bool {
+        guard let node = model.node(path) else { return true }
+        return identify(node, Sys.status(path, at: mount.root).1, "\(path)")
+    }
+
+    private func identify(_ node: Model.Node, _ status: Sys.Status, _ what: String) -> Bool {
+        let now = Model.Identity(status)
+        defer { node.identity = now }
+        guard let before = node.identity, before != now else { return true }
+        printLine("DIFF \(what): st_ino of the mount changed from \(before.ino) to \(now.ino)")
+        return false
+    }
+
+    private mutating func compareTrees(_ number: Int, dropCaches: Bool) -> Bool {
+        if dropCaches { Self.dropCaches() }
+        let differences = check.differences(reference: reference.root, mount: mount.root, model)
+        if differences.isEmpty {
+            passed += 1
+            return true
+        }
+        for line in differences.prefix(20) { printLine("DIFF after operation \(number): \(line)") }
+        if differences.count > 20 { printLine("… and \(differences.count - 20) more") }
+        return false
+    }
+
+    /// Dentries and inodes go, so that the mount has to look everything up again: and must find the same objects.
+    private static func dropCaches() {
+        let fd = Sys.open("/proc/sys/vm/drop_caches", O_WRONLY)
+        guard fd >= 0 else { return }
+        _ = Sys.write(Int32(fd), Array("2\n".utf8))
+        Sys.close(Int32(fd))
+    }
+}
