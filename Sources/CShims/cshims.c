@@ -97,6 +97,12 @@ long cs_fstatfs(int fd, struct cs_statfs *o) {
 #define NR_removexattrat 466
 struct xattr_args { uint64_t value __attribute__((aligned(8))); uint32_t size, flags; };
 
+/* The new calls do not take an O_PATH descriptor as the object itself: those go through /proc as before. */
+static int is_path_only(int fd) {
+	int f = fcntl(fd, F_GETFL);
+	return f >= 0 && (f & O_PATH);
+}
+#define DIRECT(name) (cs_has_xattrat() && (*(name) || !is_path_only(dirfd)))
 static int xattrat_state; /* 0 unknown, 1 yes, 2 no */
 int cs_has_xattrat(void) {
 	int s = __atomic_load_n(&xattrat_state, __ATOMIC_RELAXED);
@@ -138,25 +144,25 @@ static long with_proc(int dirfd, const char *name, char path[40], int *own) {
 } while (0)
 
 long cs_getxattr_at(int dirfd, const char *name, const char *attr, void *value, size_t size) {
-	if (cs_has_xattrat()) {
+	if (DIRECT(name)) {
 		struct xattr_args a = { (uint64_t)(uintptr_t)value, (uint32_t)size, 0 };
 		RET(syscall(NR_getxattrat, dirfd, name, AT_FLAGS(name), attr, &a, sizeof a));
 	}
 	VIA_PROC(getxattr(path, attr, value, size));
 }
 long cs_setxattr_at(int dirfd, const char *name, const char *attr, const void *value, size_t size, int flags) {
-	if (cs_has_xattrat()) {
+	if (DIRECT(name)) {
 		struct xattr_args a = { (uint64_t)(uintptr_t)value, (uint32_t)size, (uint32_t)flags };
 		RET(syscall(NR_setxattrat, dirfd, name, AT_FLAGS(name), attr, &a, sizeof a));
 	}
 	VIA_PROC(setxattr(path, attr, value, size, flags));
 }
 long cs_listxattr_at(int dirfd, const char *name, char *list, size_t size) {
-	if (cs_has_xattrat()) RET(syscall(NR_listxattrat, dirfd, name, AT_FLAGS(name), list, size));
+	if (DIRECT(name)) RET(syscall(NR_listxattrat, dirfd, name, AT_FLAGS(name), list, size));
 	VIA_PROC(listxattr(path, list, size));
 }
 long cs_removexattr_at(int dirfd, const char *name, const char *attr) {
-	if (cs_has_xattrat()) RET(syscall(NR_removexattrat, dirfd, name, AT_FLAGS(name), attr));
+	if (DIRECT(name)) RET(syscall(NR_removexattrat, dirfd, name, AT_FLAGS(name), attr));
 	VIA_PROC(removexattr(path, attr));
 }
 

@@ -81,7 +81,7 @@ extension Dispatcher {
     func listxattr(_ r: inout Request) throws(Errno) -> Int {
         let a = try r.body.take(fuse_getxattr_in.self)
         let room = payload.prefix(Int(a.size))
-        return try replyWithSize(room, try filesystem.listxattr(r.node, into: room))
+        return try replyWithSize(room, try filesystem.listxattr(r.node, into: room, r.caller()))
     }
 
     /// Asked with size 0, the answer is the length, as a structure; else the bytes are in place already.

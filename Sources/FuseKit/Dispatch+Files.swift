@@ -47,7 +47,7 @@ extension Dispatcher {
         let data = try r.body.data(a.size)
         let written = try filesystem.write(r.node, handle: a.fh, offset: a.offset, data,
                                            killSuidGid: a.write_flags & FUSE_WRITE_KILL_SUIDGID != 0,
-                                           cached: a.write_flags & FUSE_WRITE_CACHE != 0)
+                                           cached: a.write_flags & FUSE_WRITE_CACHE != 0, r.caller())
         return payload.store(fuse_write_out(size: UInt32(clamping: written), padding: 0))
     }
 
@@ -72,7 +72,7 @@ extension Dispatcher {
     func fallocate(_ r: inout Request) throws(Errno) -> Int {
         let a = try r.body.take(fuse_fallocate_in.self)
         try filesystem.fallocate(r.node, handle: a.fh, mode: Int32(bitPattern: a.mode),
-                                 offset: Int64(bitPattern: a.offset), length: Int64(bitPattern: a.length))
+                                 offset: Int64(bitPattern: a.offset), length: Int64(bitPattern: a.length), r.caller())
         return 0
     }
 
@@ -89,7 +89,7 @@ extension Dispatcher {
         let limit: UInt64 = wide ? UInt64(Int64.max) : 0x7fff_f000
         let copied = try filesystem.copyFileRange(from: r.node, handle: a.fh_in, offset: Int64(bitPattern: a.off_in),
                                                   to: a.nodeid_out, toHandle: a.fh_out, toOffset: Int64(bitPattern: a.off_out),
-                                                  length: min(a.len, limit), flags: a.flags)
+                                                  length: min(a.len, limit), flags: a.flags, r.caller())
         if wide { return payload.store(fuse_copy_file_range_out(bytes_copied: UInt64(clamping: copied))) }
         return payload.store(fuse_write_out(size: UInt32(clamping: copied), padding: 0))
     }

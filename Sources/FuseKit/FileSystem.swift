@@ -58,6 +58,8 @@ public struct AttributeChange: Sendable {
     /// FATTR_KILL_SUIDGID: a truncate by somebody without CAP_FSETID.
     public var killSuidGid = false
     public init() {}
+    /// Nothing is to change: chown(2) with -1 twice, or a request to drop suid and sgid (ATTR_KILL_*, which is not passed on).
+    public var isEmpty: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime == nil }
 }
 
 /// FOPEN_* of <linux/fuse.h>.
@@ -135,7 +137,7 @@ open class FileSystem: @unchecked Sendable {
     open func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { throw .notImplemented }
     /// With an empty buffer: the length that the value has. ERANGE where it does not fit.
     open func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
-    open func listxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
+    open func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
     open func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { throw .notImplemented }
 
@@ -146,13 +148,13 @@ open class FileSystem: @unchecked Sendable {
     open func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { throw .notImplemented }
     open func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
     /// `killSuidGid`: FUSE_WRITE_KILL_SUIDGID; the writer has no CAP_FSETID. `cached`: written back from the page cache.
-    open func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int { throw .notImplemented }
+    open func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
     open func flush(_ node: UInt64, handle: UInt64) throws(Errno) { throw .notImplemented }
     open func release(_ node: UInt64, handle: UInt64) {}
     open func fsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { throw .notImplemented }
-    open func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) { throw .notImplemented }
+    open func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 { throw .notImplemented }
-    open func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int { throw .notImplemented }
+    open func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
     /// Restricted ioctls: what `_IOR`/`_IOW` of the command say is already in `input` and fits `output`; the bytes of the output.
     open func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notTTY }
 

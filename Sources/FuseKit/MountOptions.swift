@@ -19,6 +19,8 @@ public struct MountOptions: Sendable {
     /// Receiving threads; nil: twice the number of processors, 4 at least, 16 at most.
     public var threads: Int?
     public var wanted = Wanted()
+    /// More words for mount(8)'s grammar: `sync`, `dirsync`, `context="…"`.
+    public var more: [FileName] = []
     public init() {}
 
     static let maximumThreads = 16
@@ -41,6 +43,7 @@ public struct MountOptions: Sendable {
         if noAccessTime { words.append(Array("noatime".utf8)) }
         if allowOther { words.append(Array("allow_other".utf8)) }
         if defaultPermissions { words.append(Array("default_permissions".utf8)) }
+        for word in more { words.append(escaped(word)) }
         return FileName(bytes: words.joined(separator: [0x2c]))
     }
     /// fuse_opt_parse takes a backslash before a comma or a backslash.

@@ -36,24 +36,27 @@ public enum MountRegistry {
             }
         } catch { throw RegistryError("\(run.path) cannot be read: \(error.text)") }
 
-        var mounts: [RegisteredMount] = []
+        var entries: [(name: FileName, record: MountRecord, isHeld: Bool)] = []
         for name in names {
-            if name.bytes.starts(with: ".new-".utf8) {
-                discardIfOld(run.fd, name)
-                continue
+            if !name.bytes.starts(with: ".new-".utf8), let entry = read(run.fd, name) {
+                entries.append((name, entry.record, entry.isHeld))
+            } else { discardIfOld(run.fd, name) }
+        }
+        // A filesystem's device number is its own for as long as it lives, and then given out again: the living have it, and
+        // of the dead the last one.
+        entries.sort { ($0.isHeld ? 1 : 0, $0.record.start) > ($1.isHeld ? 1 : 0, $1.record.start) }
+        var taken: Set<String> = []
+        var mounts: [RegisteredMount] = []
+        for entry in entries {
+            var visible = false
+            if let device = entry.record.device {
+                visible = table.has(device: device, mountpoint: entry.isHeld ? nil : entry.record.mountpoint)
+                    && taken.insert(device).inserted
             }
-            guard let entry = read(run.fd, name) else {
-                discardIfOld(run.fd, name)
-                continue
-            }
-            let point = entry.isHeld ? nil : entry.record.mountpoint
-            let visible = entry.record.device.map { table.has(device: $0, mountpoint: point) } ?? false
-            if !entry.isHeld && !visible {
-                discard(run.fd, name)
-                continue
-            }
-            mounts.append(RegisteredMount(id: name, path: run.path.appending(component: name), record: entry.record,
-                                          state: entry.isHeld ? .alive : .dead, isVisible: visible))
+            if entry.isHeld || visible {
+                mounts.append(RegisteredMount(id: entry.name, path: run.path.appending(component: entry.name), record: entry.record,
+                                              state: entry.isHeld ? .alive : .dead, isVisible: visible))
+            } else { discard(run.fd, entry.name) }
         }
         return mounts.sorted { ($0.record.start, $0.id.description) < ($1.record.start, $1.id.description) }
     }

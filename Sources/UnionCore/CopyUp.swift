@@ -77,7 +77,7 @@ extension LayerStack {
     private func stageFile(_ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool) throws(Errno) -> StagedCopy {
         try step(.openSource)
         let from = source.name.isEmpty
-            ? try source.directory.reopen(O_RDONLY | O_NOFOLLOW)
+            ? try source.directory.reopen(O_RDONLY)
             : try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         try step(.makeTemporary)
         var temporary: ShortName?

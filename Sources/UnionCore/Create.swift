@@ -45,15 +45,25 @@ extension LayerStack {
 
     private func make(_ object: NewObject, in directory: FD, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD? {
         do throws(Errno) {
-            return try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
+            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
                 try makeAsIs(object, in: directory, name)
             }
+            try restoreSetgid(object, in: directory, name, maker)
+            return file
         } catch {
             // The kernel has checked the caller's permission already (default_permissions). What the layer refuses to the bare
             // user id, a capability may have allowed: made by us and given away.
             guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else { throw error }
             return try makeAndGive(object, in: directory, name, to: maker)
         }
+    }
+
+    /// The kernel asks for sgid only where the caller may have it (mode_strip_sgid), by a supplementary group perhaps; our thread has none of
+    /// those, and the layer took the bit away.
+    private func restoreSetgid(_ object: NewObject, in directory: FD, _ name: NameRef, _ maker: Maker) throws(Errno) {
+        guard case .file(let mode, _) = object, mode & UInt32(S_ISGID) != 0, maker.uid != 0 else { return }
+        let status = try directory.status(name)
+        if status.mode & UInt32(S_ISGID) == 0 { try directory.changeMode(name, status.permissions | UInt32(S_ISGID)) }
     }
 
     private func makeAsIs(_ object: NewObject, in directory: FD, _ name: NameRef) throws(Errno) -> OwnedFD? {
@@ -138,9 +148,11 @@ extension LayerStack {
     public func createTemporary(in directory: MergedDirectory, mode: UInt32, flags: Int32, as maker: Maker) throws(Errno) -> OwnedFD {
         guard let upper = directory.upper else { throw .readOnly }
         do throws(Errno) {
-            return try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
+            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
                 try upper.fd.open(NameRef.dot, flags | OpenFlags.temporaryFile, mode: mode)
             }
+            try restoreSetgid(.file(mode: mode, flags: flags), in: file.fd, NameRef.empty, maker)
+            return file
         } catch {
             guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else { throw error }
             let file = try ThreadCredentials.acting(uid: 0, gid: 0, umask: maker.umask) { () throws(Errno) in

@@ -57,7 +57,7 @@ public final class Index: Sendable {
         do throws(Errno) {
             guard let copy = try status(name) else { return }
             // Relative to the upper inode here: names are unlinked only when they have an upper link.
-            if try unionLinks(name, upper: copy.nlink, lower: copy.nlink) == 0 || copy.nlink == 1 {
+            if try unionLinks(name, upper: copy.nlink, lower: copy.nlink) == 0 {
                 try name.withRef { (n) throws(Errno) in try fd.unlink(n) }
             }
         } catch { /* An entry too many is found and removed by the next mount with an index. */ }

@@ -165,6 +165,7 @@ public enum LayerValidation {
     private static func checkContents(of work: Place, upper: Place, strict: Bool) throws(UnionError) -> String? {
         var foreign: FileName?
         var features: [FileName] = []
+        var isInUse = false
         do throws(Errno) {
             let directory = try open(FD.currentDirectory, work.path)
             var reader = DirectoryReader(directory.fd)
@@ -174,11 +175,13 @@ public enum LayerValidation {
                 return false
             }
             features = incompatible(directory.fd, "incompat") + incompatible(directory.fd, "work/incompat")
+            // A live mount's marker says nothing of a crash. Its lock (MountState.LayerClaim) is the next thing to be asked for.
+            do throws(Errno) { try directory.fd.lockExclusively() } catch { isInUse = error == .tryAgain }
         } catch {
             throw UnionError(error, Place.sentence(work.name, error))
         }
         // ovl_workdir_cleanup: "overlay with incompat feature '%s' cannot be mounted".
-        if let feature = features.first {
+        if let feature = features.first, !isInUse {
             if feature.bytes.elementsEqual("volatile".utf8) {
                 throw UnionError(.invalid, "\(upper.name) was in use by a volatile mount that did not end in order, so what was last written may be lost: start from a fresh upper layer, or, if you accept that, remove \"\(work.path)/work/incompat\" and mount again")
             }

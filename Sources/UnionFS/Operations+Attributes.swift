@@ -9,10 +9,11 @@ extension UnionFileSystem {
     func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
         try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .all)
-        if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid) }
+        if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
         let status = try withObject(node) { (fd, name, _) throws(Errno) in
-            if change.uid != nil || change.gid != nil {
-                // Clears suid, sgid and file capabilities, as for anybody.
+            if change.uid != nil || change.gid != nil || change.isEmpty {
+                // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1), or the kernel wanting
+                // just that before it writes by another way (file_remove_privs).
                 try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)
             }
             if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }
@@ -26,30 +27,32 @@ extension UnionFileSystem {
 
     private func cause(of change: AttributeChange) -> CopyUpCause {
         if change.size != nil { return .truncate }
-        if change.uid != nil || change.gid != nil { return .chown }
+        if change.uid != nil || change.gid != nil || change.isEmpty { return .chown }
         if change.mode != nil { return .chmod }
         return .utimens
     }
 
-    private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool) throws(Errno) {
+    private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool, _ caller: Caller) throws(Errno) {
         guard size <= UInt64(Int64.max) else { throw .invalid }
         if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0,
            record.openFlags & OpenFlags.accessMode != O_RDONLY {
             try FD(raw: record.fd).truncate(Int64(size))
-            if kill { try clearSuidGid(FD(raw: record.fd)) }
+            if kill { try clearSuidGid(FD(raw: record.fd), caller) }
             return
         }
         let file = try openObject(node, O_WRONLY)
         try file.fd.truncate(Int64(size))
-        if kill { try clearSuidGid(file.fd) }
+        if kill { try clearSuidGid(file.fd, caller) }
     }
 
     /// What the kernel does for a writer without CAP_FSETID (setattr_should_drop_suidgid): suid goes, and sgid where the group may execute.
-    func clearSuidGid(_ fd: FD) throws(Errno) {
+    /// Without execute permission sgid stays for members of the group; supplementary groups are not in a request, so only those whose
+    /// own group it is.
+    func clearSuidGid(_ fd: FD, _ caller: Caller) throws(Errno) {
         let status = try fd.status()
         guard status.isRegular, status.mode & 0o6000 != 0 else { return }
         var keep = status.permissions & ~UInt32(S_ISUID)
-        if status.mode & UInt32(S_IXGRP) != 0 { keep &= ~UInt32(S_ISGID) }
+        if status.mode & UInt32(S_IXGRP) != 0 || caller.uid != 0 && caller.gid != status.gid { keep &= ~UInt32(S_ISGID) }
         if keep != status.permissions { try fd.changeMode(NameRef.empty, keep) }
     }
 

@@ -42,7 +42,7 @@ extension UnionFileSystem {
 
     /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
     func backingFlags(_ flags: Int32) -> Int32 {
-        flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC)
+        flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC | OpenFlags.noAccessTime)
     }
 
     func serveCreate(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {

@@ -17,7 +17,7 @@ extension UnionFileSystem {
         return try withDescriptors { () throws(Errno) in
             let isUpper = table[node].flags.contains(.upper)
             let file = try openObject(node, backingFlags(flags))
-            if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd) }
+            if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd, caller) }
             return try opened(node, file, flags, isUpper: isUpper)
         }
     }
@@ -47,11 +47,11 @@ extension UnionFileSystem {
     }
 
     /// One pwrite(2) from the request's buffer.
-    func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int {
+    func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
         guard offset <= UInt64(Int64.max) else { throw .invalid }
         let fd = try writable(handle)
         let written = try fd.write(data, at: Int64(offset))
-        if killSuidGid { try clearSuidGid(fd) }
+        if killSuidGid { try clearSuidGid(fd, caller) }
         return written
     }
 
@@ -67,9 +67,11 @@ extension UnionFileSystem {
         if dataOnly { try fd.syncData() } else { try fd.sync() }
     }
 
-    func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+    func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         let fd = try writable(handle)
         try fd.allocate(mode: mode, offset: offset, length: length)
+        // No flag tells (as FUSE_WRITE_KILL_SUIDGID does): an ordinary user has no CAP_FSETID.
+        if caller.uid != 0 { try clearSuidGid(fd, caller) }
     }
 
     func serveLseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
@@ -78,11 +80,13 @@ extension UnionFileSystem {
     }
 
     func serveCopyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64,
-                                       toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int {
+                                       toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
         guard flags == 0 else { throw .invalid }
         let source = try readable(handle)
         let target = try writable(toHandle)
-        return try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+        let copied = try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+        if caller.uid != 0 { try clearSuidGid(target, caller) }
+        return copied
     }
 
     /// FS_IOC_GETFLAGS and its like: what chattr(1) and lsattr(1) use.
@@ -90,34 +94,33 @@ extension UnionFileSystem {
                                _ caller: Caller) throws(Errno) -> Int {
         let node = try table.node(node)
         switch command {
-        case FileIoctl.getFlags, FileIoctl.getFlags32:
-            output.storeUInt32(try openObject(node, O_RDONLY | O_NONBLOCK).fd.fileFlags(), at: 0)
-            return min(output.count, 8)
+        case FileIoctl.setFlags, FileIoctl.setFlags32, FileIoctl.setExtended: try ensureUpper(node, .ioctl)
+        default: break
+        }
+        let file = try openObject(node, O_RDONLY | O_NONBLOCK)
+        // The kernel's own calls want exactly as many bytes as they gave room for.
+        output.copy([UInt8](repeating: 0, count: min(output.count, 64)))
+        switch command {
+        case FileIoctl.getFlags, FileIoctl.getFlags32: output.storeUInt32(try file.fd.fileFlags(), at: 0)
+        case FileIoctl.getVersion: output.storeUInt32(try file.fd.generation(), at: 0)
         case FileIoctl.setFlags, FileIoctl.setFlags32:
-            try ensureUpper(node, .ioctl)
-            try openObject(node, O_RDONLY | O_NONBLOCK).fd.setFileFlags(input.uint32(at: 0))
+            try file.fd.setFileFlags(input.uint32(at: 0))
             return 0
-        case FileIoctl.getVersion:
-            output.storeUInt32(try openObject(node, O_RDONLY | O_NONBLOCK).fd.generation(), at: 0)
-            return min(output.count, 8)
         case FileIoctl.getExtended:
-            let flags = try openObject(node, O_RDONLY | O_NONBLOCK).fd.fsxattr()
-            output.copy([UInt8](repeating: 0, count: 28))
+            let flags = try file.fd.fsxattr()
             output.storeUInt32(flags.xflags, at: 0)
             output.storeUInt32(flags.extentSize, at: 4)
             output.storeUInt32(flags.extents, at: 8)
             output.storeUInt32(flags.project, at: 12)
             output.storeUInt32(flags.cowExtentSize, at: 16)
-            return min(output.count, 28)
         case FileIoctl.setExtended:
             guard input.count >= 28 else { throw .invalid }
-            try ensureUpper(node, .ioctl)
-            try openObject(node, O_RDONLY | O_NONBLOCK).fd.setFsxattr(
-                ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
-                                  project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16)))
+            try file.fd.setFsxattr(ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
+                                                     project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16)))
             return 0
         default: throw .notTTY
         }
+        return output.count
     }
 }
 

@@ -24,12 +24,14 @@ extension UnionFileSystem {
         }
     }
 
-    func serveListxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
+    func serveListxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
         let node = try table.node(node)
         if stack.options.noXattrs { throw .notSupported }
         let names = try withObject(node) { (fd, object, _) throws(Errno) in try fd.listXattrs(object) }
         var shown: [UInt8] = []
         names.forEachName { attribute in
+            // As every filesystem: for CAP_SYS_ADMIN only, which here is root's (ovl_can_list).
+            if caller.uid != 0, attribute.hasPrefix("trusted.") { return }
             switch XattrVisibility.shown(attribute, stack.xattrs) {
             case .same: shown.append(contentsOf: attribute.bytes + [0])
             case .unescaped(let drop, let prefix):

@@ -66,20 +66,20 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     public override func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { try serveAccess(node, mask: mask, caller) }
     public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
     public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { try serveGetxattr(node, name, into: buffer) }
-    public override func listxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveListxattr(node, into: buffer) }
+    public override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveListxattr(node, into: buffer, caller) }
     public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveRemovexattr(node, name, caller) }
     public override func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { try serveStatfs(node) }
     public override func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened { try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }
     public override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveCreate(parent, name, mode: mode, flags: flags, caller) }
     public override func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveTmpfile(parent, mode: mode, flags: flags, caller) }
     public override func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveRead(node, handle: handle, offset: offset, into: buffer) }
-    public override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int { try serveWrite(node, handle: handle, offset: offset, data, killSuidGid: killSuidGid, cached: cached) }
+    public override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int { try serveWrite(node, handle: handle, offset: offset, data, killSuidGid: killSuidGid, cached: cached, caller) }
     public override func flush(_ node: UInt64, handle: UInt64) throws(Errno) { try serveFlush(node, handle: handle) }
     public override func release(_ node: UInt64, handle: UInt64) { serveRelease(node, handle: handle) }
     public override func fsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { try serveFsync(node, handle: handle, dataOnly: dataOnly) }
-    public override func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) { try serveFallocate(node, handle: handle, mode: mode, offset: offset, length: length) }
+    public override func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) { try serveFallocate(node, handle: handle, mode: mode, offset: offset, length: length, caller) }
     public override func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 { try serveLseek(node, handle: handle, offset: offset, whence: whence) }
-    public override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int { try serveCopyFileRange(from: node, handle: handle, offset: offset, to: toNode, toHandle: toHandle, toOffset: toOffset, length: length, flags: flags) }
+    public override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int { try serveCopyFileRange(from: node, handle: handle, offset: offset, to: toNode, toHandle: toHandle, toOffset: toOffset, length: length, flags: flags, caller) }
     public override func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveIoctl(node, handle: handle, command: command, isDirectory: isDirectory, input: input, output: output, caller) }
     public override func opendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened { try serveOpendir(node, flags: flags) }
     public override func readdir(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) { try serveReaddir(node, handle: handle, offset: offset, into: &list) }

@@ -15,6 +15,7 @@ struct Preflight {
         var notes = options.notes
         do throws(UnionError) { notes += try LayerValidation.check(options) } catch { throw RegistryError(error.message) }
 
+        if !options.securityContexts.isEmpty, !Serve.hasSELinux { notes.append("the security context is ignored: this kernel runs no SELinux") }
         guard let given = options.mountpoint else { throw RegistryError("no mount point given") }
         let occupied: String?
         do throws(Errno) {

@@ -24,7 +24,7 @@ struct Run {
             return 64
         }
         if call.wantsHelp || call.wantsVersion {
-            Console.write(call.wantsHelp ? Call.help : "unionfsd: version \(Version.text)\n", to: .standardOutput)
+            Console.write(call.wantsHelp ? Call.help : "unionfsd: version \(Version.text)\nlibfuse: version \(LibraryVersion.text)\n", to: .standardOutput)
             return 0
         }
         do throws(RegistryError) {
@@ -59,12 +59,28 @@ struct Run {
                 throw RegistryError("no memory for statistics: \(error.text)")
             }
         }
-        session = try Serve.session(call.options, layers: layers, statistics: statistics)
-        do throws(SessionError) { try session.mount(at: preflight.mountpoint) } catch {
+        do throws(RegistryError) {
+            session = try Run.mounted(call.options, layers, statistics, preflight.mountpoint)
+        } catch {
             registration?.remove()
-            throw RegistryError("cannot mount at \"\(preflight.mountpoint)\": \(error)")
+            throw error
         }
         record.device = Run.top(preflight.mountpoint)?.device
+    }
+
+    private static func mounted(_ options: UnionCore.MountOptions, _ layers: LayerStack, _ statistics: MountStatistics,
+                                _ mountpoint: FileName) throws(RegistryError) -> Session {
+        let session = try Serve.session(options, layers: layers, statistics: statistics)
+        if options.isVolatile, let work = layers.work {
+            do throws(Errno) { try VolatileMarker.set(work.fd) } catch {
+                throw RegistryError("the work directory cannot be marked as volatile: \(error.text)")
+            }
+        }
+        do throws(SessionError) { try session.mount(at: mountpoint) } catch {
+            if options.isVolatile, let work = layers.work { try? VolatileMarker.clear(work.fd) }
+            throw RegistryError("cannot mount at \"\(mountpoint)\": \(error)")
+        }
+        return session
     }
 
     private mutating func serve() -> Int32 {
@@ -107,6 +123,8 @@ struct Run {
             if debug { Console.say("\(point) is mounted") }
             background?.answer(log: logFile)
             logFile?.close()
+            // Nobody waits any more: time to sweep what dead mounts left.
+            do throws(RegistryError) { _ = try MountRegistry.list() } catch {}
         }
     }
 
@@ -116,6 +134,10 @@ struct Run {
         if case .failed(let error) = end {
             Console.say("\(record.mountpoint): the connection to the kernel failed: \(error.text)")
             code = 1
+        } else if call.options.isVolatile, let work = layers.work {
+            do throws(Errno) { try VolatileMarker.clear(work.fd) } catch {
+                Console.say("the mark of a volatile mount stays in the work directory: \(error.text)")
+            }
         }
         abandon()
         registration?.remove()

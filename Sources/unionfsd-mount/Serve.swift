@@ -28,9 +28,15 @@ enum Serve {
         fuse.allowOther = options.allowOther ?? (isPrivileged || mayAllowOther)
         fuse.defaultPermissions = options.defaultPermissions
         fuse.threads = options.threads
+        if options.flags.contains(.synchronous) { fuse.more.append("sync") }
+        if options.flags.contains(.dirSync) { fuse.more.append("dirsync") }
+        if hasSELinux { fuse.more += options.securityContexts }
         fuse.wanted = filesystem.wanted(fuse.wanted)
         return fuse
     }
+
+    /// Without it the kernel refuses a mount with a context.
+    static var hasSELinux: Bool { (try? FD.statusFollowing(NameRef("/sys/fs/selinux/enforce"))) != nil }
 
     /// fusermount3 takes `allow_other` from an ordinary user only if /etc/fuse.conf says so.
     private static var mayAllowOther: Bool {

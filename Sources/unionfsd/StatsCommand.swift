@@ -37,7 +37,7 @@ struct Stats: ParsableCommand {
     func run() throws {
         var earlier: [FileName: StatisticsSnapshot] = [:]
         repeat {
-            let mounts = try wanted()
+            guard let mounts = try wanted(seen: !earlier.isEmpty) else { return }
             var read: [(RegisteredMount, StatisticsSnapshot)] = []
             for mount in mounts {
                 do throws(StatisticsError) { read.append((mount, try MountRegistry.statistics(of: mount))) } catch {
@@ -53,12 +53,13 @@ struct Stats: ParsableCommand {
         } while true
     }
 
-    private func wanted() throws -> [RegisteredMount] {
+    /// nil: it was there before, and is gone.
+    private func wanted(seen: Bool) throws -> [RegisteredMount]? {
         do throws(RegistryError) {
             guard let mountpoint else { return try MountRegistry.list() }
             if let mount = try MountRegistry.find(Words.name(mountpoint)) { return [mount] }
         } catch { throw Failure.because(error.description) }
-        if watch, let mountpoint { throw Failure.because("\"\(mountpoint)\" is not mounted any more, or never was") }
+        if seen { return nil }
         throw Failure.because("\"\(mountpoint ?? "")\" is not a mount of unionfsd (unionfsd list shows them)")
     }
 

@@ -264,6 +264,26 @@ part_processes() {
     umount -l mnt
     check "what a dead process left is swept" bash -c '[ -z "$(unionfsd list)" ]'
     check "to the last file" quiet_after
+    mount_usual
+    kill -KILL "$(served)"
+    umount -l mnt
+    mount_usual
+    waited=0
+    while [ "$(entries)" != 1 ] && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
+    check "by the next mount too" test "$(entries)" = 1
+    unmount_usual
+
+    mount_usual --volatile
+    check "a volatile mount is marked" test -e work/work/incompat/volatile/dirty
+    unmount_usual
+    check "and no more after its end" test ! -e work/work/incompat
+    mount_usual --volatile
+    kill -KILL "$(served)"
+    umount -l mnt
+    unionfsd list
+    refused "and for ever after a crash" 'volatile mount that did not end in order' -- unionfsd mount $usual mnt
+    refused "to engines too" 'volatile mount that did not end in order' -- unionfsd -o lowerdir=lower,upperdir=upper,workdir=work mnt
+    rm -r work/work
 
     for signal in TERM INT HUP; do
         mount_usual
@@ -303,6 +323,53 @@ part_processes() {
     waited=0
     while pgrep -f "unionfsd-mount.*upperdir=upper" >/dev/null && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
     rm notdir
+}
+
+# Somebody who is not root, with a /dev/fuse for everybody in a mount namespace of this test's own.
+part_user() {
+    local uid line
+    uid=$(id -u nobody)
+    mknod fuse c 10 229 && chmod 666 fuse
+    rm -rf "$UNIONFSD_RUN_DIR"
+    chown -R "$uid:$(id -g nobody)" lower upper work mnt && chmod 777 .
+    cat >as-user <<'END'
+set -u
+mount --bind fuse /dev/fuse
+as() { setpriv --reuid nobody --regid $(id -g nobody) --clear-groups "$@"; }
+verdict() { local s=$?; if [ $s = 0 ]; then echo "ok $1"; else echo "not ok $1"; fi; }
+as timeout 20 unionfsd mount $usual mnt
+verdict "an ordinary user mounts"
+grep -q 'from the lower' mnt/file 2>/dev/null && false || as grep -q 'from the lower' mnt/file
+verdict "and reads"
+as bash -c 'chmod 600 mnt/file && echo new >mnt/new && rm mnt/other && ! ls mnt/other 2>/dev/null && [ -e upper/new ]'
+verdict "and writes"
+grep -q " $PWD/mnt .*nosuid,nodev.* fuse.unionfsd " /proc/self/mountinfo
+verdict "without set-uid and devices"
+as unionfsd list | grep -q 'mnt  alive'
+verdict "lists"
+as unionfsd stats mnt --json | jq -e '.copy_ups.by_cause.chmod == 1' >/dev/null
+verdict "counts"
+[ -z "$(UNIONFSD_RUN_DIR= XDG_RUNTIME_DIR=$PWD as unionfsd list)" ]
+verdict "sees only its own run directory"
+as timeout 20 unionfsd umount mnt
+verdict "unmounts"
+as timeout 20 unionfsd mount $usual mnt && as bash -c 'kill -KILL $(unionfsd list --json | jq .[0].pid); sleep 0.3; unionfsd list | grep -q dead && unionfsd umount mnt'
+verdict "unmounts what is dead"
+as timeout 20 unionfsd mount $usual -o allow_other mnt 2>err
+[ $? = 1 ] && grep -q user_allow_other err
+verdict "is told about allow_other"
+as timeout 20 unionfsd mount $usual mnt && as bash -c 'kill $(unionfsd list --json | jq .[0].pid); i=0; while [ -n "$(unionfsd list)" ] && [ $i -lt 100 ]; do sleep 0.05; i=$((i+1)); done; ! grep -q fuse.unionfsd /proc/self/mountinfo || ! mountpoint -q mnt'
+verdict "SIGTERM unmounts"
+as timeout 20 unshare -Urm bash -c 'unionfsd -o lowerdir=lower,upperdir=upper,workdir=work mnt && grep -q "from the lower" mnt/file && echo ns >mnt/ns &&
+    unionfsd list | grep -q "mnt  alive" && rm mnt/file && ! [ -e mnt/file ] && unionfsd umount mnt && [ -e upper/ns ]'
+verdict "root of a user namespace, as podman makes one"
+END
+    export usual
+    # shellcheck disable=SC2034
+    while IFS= read -r line; do
+        case $line in "ok "*) ok "${line#ok }" ;; "not ok "*) not_ok "${line#not ok }" ;; *) echo "  $line" ;; esac
+    done < <(unshare -m --propagation private bash as-user 2>&1)
+    rm -rf "$UNIONFSD_RUN_DIR" fuse as-user
 }
 
 part_words() {

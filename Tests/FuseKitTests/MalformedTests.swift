@@ -15,18 +15,18 @@ import Testing
         override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) {}
         override func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { .max }
         override func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { -1 }
-        override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int {
+        override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
             data.array.count
         }
         override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
             _ = value.array
         }
         override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { .max }
-        override func listxattr(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { .min }
+        override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { .min }
         override func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
             .max
         }
-        override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int {
+        override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
             .min
         }
         override func readdirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {

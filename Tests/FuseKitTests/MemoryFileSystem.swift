@@ -186,7 +186,7 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return buffer.copy(x.value)
         }
     }
-    override func listxattr(_ id: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
+    override func listxattr(_ id: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let all: [UInt8] = try node(id).xattrs.flatMap { (x) -> [UInt8] in Array(x.name.bytes) + [0] }
             if buffer.count == 0 { return all.count }
@@ -235,7 +235,7 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return n.data.withLent { buffer.copy($0.dropping(Int(offset))) }
         }
     }
-    override func write(_ id: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool) throws(Errno) -> Int {
+    override func write(_ id: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             lastKill = killSuidGid
@@ -247,7 +247,7 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
     override func flush(_ id: UInt64, handle: UInt64) throws(Errno) {}
     override func release(_ id: UInt64, handle: UInt64) { lock.locked { _ = handles.remove(handle) } }
     override func fsync(_ id: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {}
-    override func fallocate(_ id: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+    override func fallocate(_ id: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             if mode != 0 { throw .notSupported }
@@ -262,7 +262,7 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return whence == 4 /* SEEK_HOLE */ ? size : offset
         }
     }
-    override func copyFileRange(from id: UInt64, handle: UInt64, offset: Int64, to toID: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64) throws(Errno) -> Int {
+    override func copyFileRange(from id: UInt64, handle: UInt64, offset: Int64, to toID: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let bytes = Array(try node(id).data.dropFirst(Int(offset)).prefix(Int(clamping: length)))
             let n = try node(toID)

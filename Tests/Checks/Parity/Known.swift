@@ -24,6 +24,7 @@ struct Known {
                                            "listxattr("],
               "the bare prefix escapes to a name without an end"),
         Entry("overlay", "read-write-times [lower]", ["times changed by open for writing"], "copy-up makes a new inode, and its ctime is now"),
+        Entry("overlay", "link-into-new-directory [lower]", ["list(new)", "tree new/linked"], impure),
         Entry("overlay", "link-times [lower]", ["times changed by link of ."], parentChanges),
         Entry("overlay", "chmod-times [lower]", ["times changed by"], parentChanges),
         Entry("overlay", "chown-times [lower]", ["times changed by"], parentChanges),
@@ -45,6 +46,7 @@ struct Known {
     ]
 
     private static let parentChanges = "copy-up creates a name in the upper parent: its ctime changes, its mtime is put back"
+    static let impure = "link does not mark the directory impure (rename does): readdir gives the real d_ino there"
     private static let fifoTimes = "data of a fifo pass through the overlay's inode, and no time reaches the real one"
     private static let holes = "copy-up looks for holes in steps of its chunks of 1 MiB (ovl_copy_up_file)"
     private static let unlinkedLower = "an object removed while it was in a lower layer only cannot be copied up any more, nor lose its last link"

@@ -101,6 +101,23 @@ let linkCases: [Case] = [
         scene.list(".")
     },
 
+    // A number that does not come from the directory's own filesystem, in a directory that has none such so far.
+    Case("link-into-new-directory") { make in
+        make.file("f", "x")
+        make.file("g", "x")
+        make.dir("old")
+        make.file("old/x", "x")
+    } body: { scene in
+        scene.mkdir("new")
+        for place: Name in ["new", "old"] {
+            scene.list(place)
+            scene.link("f", place.joined("linked"))
+            scene.list(place)
+        }
+        scene.rename("g", "new/moved")
+        scene.list("new")
+    },
+
     Case("link-times") { make in
         make.file("f", "x")
         make.dir("d")
