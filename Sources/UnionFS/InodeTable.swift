@@ -170,7 +170,8 @@ final class InodeTable: @unchecked Sendable {
 
     /// The node that a lookup found: the known one of that name or, for files with several names, of that inode number; else a new
     /// one. One more lookup is counted.
-    func enter(_ parent: UInt32, _ name: NameRef, _ found: Found, isIdentifiedByNumber: Bool) throws(Errno) -> UInt32 {
+    func enter(_ parent: UInt32, _ name: NameRef, _ found: Found, isIdentifiedByNumber: Bool,
+               mayHaveOtherNames: Bool) throws(Errno) -> UInt32 {
         try mutex.locked { () throws(Errno) in
             let known = find(parent, name)
             if known != 0 {
@@ -181,7 +182,7 @@ final class InodeTable: @unchecked Sendable {
             let inUpper = found.isInUpper && !found.isShownFromIndex
             var node: UInt32 = 0
             if isIdentifiedByNumber { node = withNumberLocked(found.ino, kind: found.status.kind) }
-            if node == 0 { node = try makeLocked(found, isIdentifiedByNumber: isIdentifiedByNumber) }
+            if node == 0 { node = try makeLocked(found, isIdentifiedByNumber: isIdentifiedByNumber && mayHaveOtherNames) }
             do throws(Errno) { try addNameLocked(node, parent, name, inUpper: inUpper) } catch {
                 freeIfUnusedLocked(node)
                 throw error

@@ -16,9 +16,17 @@ extension UnionFileSystem {
         }
         return try withDescriptors { () throws(Errno) in
             let isUpper = table[node].flags.contains(.upper)
-            let file = try openObject(node, backingFlags(flags))
+            let file = try openBacking(node, flags)
             if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd, caller) }
             return try opened(node, file, flags, isUpper: isUpper)
+        }
+    }
+
+    private func openBacking(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
+        do throws(Errno) { return try openObject(node, backingFlags(flags)) } catch {
+            // An append-only file (FS_APPEND_FL) opens for nothing else.
+            guard error == .notPermitted, flags & O_APPEND != 0 else { throw error }
+            return try openObject(node, backingFlags(flags) | O_APPEND)
         }
     }
 

@@ -30,8 +30,11 @@ extension UnionFileSystem {
 
     /// - Precondition: the directory's lock is held.
     private func enter(_ parent: UInt32, _ name: NameRef, _ found: Found) throws(Errno) -> Entry {
-        let severalNames = found.directory == nil && found.nlink > 1 && (found.isInUpper || found.indexName != nil)
-        let node = try table.enter(parent, name, found, isIdentifiedByNumber: severalNames)
+        // A number identifies a file in the upper layer or the index. Lower names that no index keeps together are files of their own,
+        // as the first change makes them.
+        let byNumber = found.directory == nil && (found.isInUpper || found.indexName != nil)
+        let node = try table.enter(parent, name, found, isIdentifiedByNumber: byNumber,
+                                   mayHaveOtherNames: found.indexName != nil || found.status.nlink > 1)
         if let directory = found.directory { directories.putIfAbsent(node, directory) }
         return entry(node, found.status)
     }

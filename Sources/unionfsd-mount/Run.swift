@@ -139,7 +139,8 @@ struct Run {
                 Console.say("the mark of a volatile mount stays in the work directory: \(error.text)")
             }
         }
-        abandon()
+        // Once unmounted, what is mounted there now is another's, with our device number too.
+        if end != .unmounted { abandon() }
         registration?.remove()
         return code
     }

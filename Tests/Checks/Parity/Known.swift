@@ -15,7 +15,7 @@ struct Known {
     }
 
     /// `overlay`: found with the kernel's overlayfs (6.18, upper and lower on ext4, index=on, redirect_dir=on,
-    /// metacopy=off, xino=auto). `oci`: names that begin with `.wh.` are markers, as in image layers.
+    /// metacopy=off, xino=auto). `fuse`: what the kernel's FUSE client does by itself, or unionfsd as overlayfs. `oci`: names that begin with `.wh.` are markers, as in image layers.
     static let table: [Entry] = [
         Entry("overlay", "rename-whiteout", [""], "RENAME_WHITEOUT is overlayfs' own means; on an overlay it is EINVAL (ovl_rename)"),
         Entry("overlay", "mknod-whiteout", [""], "character device 0/0 is a whiteout (overlayfs.rst, whiteouts and opaque directories)"),
@@ -42,11 +42,23 @@ struct Known {
         Entry("overlay", "unlinked-path-descriptor [lower]", ["fstat"], unlinkedLower),
         Entry("overlay", "unlinked-directory [lower]", ["fstat of directory"], unlinkedLower),
         Entry("overlay", "copy-up-opened-before [lower]", ["fstat(fd)", "fchmod("], unlinkedLower),
+        Entry("fuse", "seek", ["lseek("], "FUSE allows offsets up to the largest, the layer's filesystem sets the limit later (fuse_fill_super)"),
+        Entry("fuse", "fallocate", ["collapse", "insert", "tree collapse", "tree insert"], "the kernel passes no such mode on (fuse_file_fallocate)"),
+        Entry("fuse", "map-write", [""], "the kernel's FUSE does not clear the rest of a mapped page when the file grows over it"),
+        Entry("fuse", "fifo [lower]", ["tree p"], fifoTimes),
+        Entry("fuse", "copy-up-each [lower]", ["tree write/fifo", "tree append/fifo"], fifoTimes),
+        Entry("fuse", "flags-immutable", ["access(f, 2)", "unlink(d)"], "the kernel's FUSE inode does not know that it is immutable: the layer says so, later"),
+        Entry("fuse", "rename-whiteout", [""], "as overlayfs: EINVAL (ovl_rename)"),
+        Entry("fuse", "mknod-whiteout", [""], "as overlayfs: character device 0/0 is a whiteout"),
+        Entry("fuse", "xattr-overlay", ["setxattr(f, user.fuseoverlayfs.", "getxattr(f, user.fuseoverlayfs.", "removexattr(f, user.fuseoverlayfs.",
+                                        "setxattr(d, user.fuseoverlayfs.", "getxattr(d, user.fuseoverlayfs.", "removexattr(d, user.fuseoverlayfs.",
+                                        "listxattr("],
+              "private to layers that fuse-overlayfs wrote: hidden, and not the mount's to set"),
         Entry("oci", "name-oci", [""], "names of markers cannot be given to files"),
     ]
 
     private static let parentChanges = "copy-up creates a name in the upper parent: its ctime changes, its mtime is put back"
-    static let impure = "link does not mark the directory impure (rename does): readdir gives the real d_ino there"
+    static let impure = "link into a listed impure directory does not renew its cache (ovl_dir_modified): d_ino is the real one"
     private static let fifoTimes = "data of a fifo pass through the overlay's inode, and no time reaches the real one"
     private static let holes = "copy-up looks for holes in steps of its chunks of 1 MiB (ovl_copy_up_file)"
     private static let unlinkedLower = "an object removed while it was in a lower layer only cannot be copied up any more, nor lose its last link"

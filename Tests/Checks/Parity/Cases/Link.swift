@@ -101,7 +101,8 @@ let linkCases: [Case] = [
         scene.list(".")
     },
 
-    // A number that does not come from the directory's own filesystem, in a directory that has none such so far.
+    // Objects from below in a directory that is new: each brings a number that the directory's own filesystem does
+    // not know, and every listing must say it.
     Case("link-into-new-directory") { make in
         make.file("f", "x")
         make.file("g", "x")
@@ -109,13 +110,13 @@ let linkCases: [Case] = [
         make.file("old/x", "x")
     } body: { scene in
         scene.mkdir("new")
+        scene.list("new")
+        scene.rename("g", "new/moved")
         for place: Name in ["new", "old"] {
             scene.list(place)
             scene.link("f", place.joined("linked"))
             scene.list(place)
         }
-        scene.rename("g", "new/moved")
-        scene.list("new")
     },
 
     Case("link-times") { make in
