@@ -50,6 +50,8 @@ public struct FileStatus: Sendable {
     public init() {}
 
     public var kind: FileKind { FileKind(mode: mode) }
+    /// Immutable or append-only (STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND): nothing may be removed from such a directory.
+    public var isProtected: Bool { attributes & 0x30 != 0 }
     public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     public var isRegular: Bool { mode & 0o170000 == 0o100000 }
     public var isSymlink: Bool { mode & 0o170000 == 0o120000 }

@@ -190,11 +190,26 @@ extension LayerStack {
 
     private func keepingTimes(of parent: LayerDirectory, _ body: () throws(Errno) -> Void) throws(Errno) {
         let before = try parent.fd.status()
-        try body()
-        do throws(Errno) {
-            try step(.restoreParentTimes)
-            try parent.fd.setTimes(NameRef.empty, access: before.atime, modification: before.mtime)
-        } catch { /* The copy is visible and right; the kernel does not undo it for this either. */ }
+        func change() throws(Errno) {
+            try body()
+            do throws(Errno) {
+                try step(.restoreParentTimes)
+                try parent.fd.setTimes(NameRef.empty, access: before.atime, modification: before.mtime)
+            } catch { /* The copy is visible and right; the kernel does not undo it for this either. */ }
+        }
+        if before.isProtected { try liftingProtection(of: parent, change) } else { try change() }
+    }
+
+    /// A copy-up is no change of the union's directory, and goes into an immutable or append-only one too: the flags are taken away for the
+    /// moment of the link.
+    private func liftingProtection(of directory: LayerDirectory, _ body: () throws(Errno) -> Void) throws(Errno) {
+        let flags = try directory.fd.fileFlags()
+        try directory.fd.setFileFlags(flags & ~UInt32(0x30 /* FS_IMMUTABLE_FL | FS_APPEND_FL */))
+        do throws(Errno) { try body() } catch {
+            try directory.fd.setFileFlags(flags)
+            throw error
+        }
+        try directory.fd.setFileFlags(flags)
     }
 
     /// `overlay.impure` on a directory: some child shows another inode number than its own.

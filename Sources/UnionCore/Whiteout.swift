@@ -27,10 +27,12 @@ extension LayerStack {
         return name.withPrefix(".wh.") { marker in exists(part.fd, marker) } ?? false
     }
 
-    /// Puts a whiteout where the upper layer has nothing under the name. One linkat(2), atomic by itself.
+    /// Puts a whiteout where the upper layer has nothing under the name. One linkat(2), atomic by itself, and a statx(2): an append-only
+    /// directory would take the link, but the union removes a name.
     /// - Precondition: the caller holds the directory's lock.
     func placeWhiteoutLocked(_ directory: FD, _ name: NameRef) throws(Errno) {
         guard let work = work else { throw .readOnly }
+        if try directory.status().isProtected { throw .notPermitted }
         if work.usesMarkerFiles {
             let done: Void? = try name.withPrefix(".wh.") { (marker) throws(Errno) in
                 do throws(Errno) {

@@ -46,6 +46,8 @@ struct NodeFlags: OptionSet {
     static let hashed = NodeFlags(rawValue: 8)
     /// Reached through the index directory and not by its names.
     static let indexed = NodeFlags(rawValue: 16)
+    /// Its capabilities were just removed: a SETATTR of nothing that follows is a part of that and no chown(-1, -1).
+    static let lostCapabilities = NodeFlags(rawValue: 32)
 }
 
 /// One name of an inode in a directory.

@@ -501,6 +501,12 @@ final class InodeTable: @unchecked Sendable {
             if !nodes[node].flags.contains(.hashed) { addNumberLocked(node) }
         }
     }
+    func noteLostCapabilities(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.lostCapabilities) } }
+    /// Whether they were, since this was last asked.
+    func takeLostCapabilities(_ node: UInt32) -> Bool {
+        guard nodes[node].flags.contains(.lostCapabilities) else { return false }
+        return mutex.locked { nodes[node].flags.remove(.lostCapabilities) != nil }
+    }
     /// One more lookup of a node that is known, for a reply that names it.
     func count(_ node: UInt32) { mutex.locked { nodes[node].lookups += 1 } }
 }

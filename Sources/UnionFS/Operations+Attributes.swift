@@ -10,10 +10,12 @@ extension UnionFileSystem {
         let node = try table.node(node)
         try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .all)
         if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
+        // Before a write the kernel removes file capabilities, then says "change nothing", as for chown(-1, -1) (file_remove_privs: ATTR_KILL_PRIV
+        // is not passed on). Root keeps suid over a write, so what follows a removal by root is taken for a write.
+        let keepsSuid = table.takeLostCapabilities(node) && change.isEmpty && caller.uid == 0
         let status = try withObject(node) { (fd, name, _) throws(Errno) in
-            if change.uid != nil || change.gid != nil || change.isEmpty {
-                // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1), or the kernel wanting
-                // just that before it writes by another way (file_remove_privs).
+            if change.uid != nil || change.gid != nil || change.isEmpty && !keepsSuid {
+                // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1).
                 try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)
             }
             if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }

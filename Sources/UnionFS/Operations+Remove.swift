@@ -65,7 +65,12 @@ extension UnionFileSystem {
         let victim = try known(parent, name)
         defer { table.forget(victim, 1) }
         // Before anything is copied up for it.
-        guard try stack.isEmpty(try merged(victim)) else { throw .notEmpty }
+        let own = try merged(victim)
+        guard try stack.isEmpty(own) else {
+            // The kernel looks at the flags first (may_delete).
+            if let top = own.parts.first, try top.fd.status().isProtected { throw .notPermitted }
+            throw .notEmpty
+        }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
             return try stack.needsWhiteout(directory, name)

@@ -77,5 +77,6 @@ extension UnionFileSystem {
             try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
         }
         if done == nil { throw .noData }
+        if caller.uid == 0, name.equals("security.capability") { table.noteLostCapabilities(node) }
     }
 }
