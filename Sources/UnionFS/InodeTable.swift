@@ -8,10 +8,10 @@ internal import UnionCore
 /// (a request on that node) needs are read without it: the kernel does not forget a node that it asks about.
 final class InodeTable: @unchecked Sendable {
     private let region: RecordRegion
-    private let nodes: RecordArray<NodeRecord>
-    private let dentries: RecordArray<DentryRecord>
-    private var heap: NameHeap
-    private let mutex = Mutex()
+    let nodes: RecordArray<NodeRecord>
+    let dentries: RecordArray<DentryRecord>
+    var heap: NameHeap
+    let mutex = Mutex()
     private var names = HashIndex()
     private var numbers = HashIndex()
     private var freeNodes: [UInt32] = []
@@ -58,7 +58,7 @@ final class InodeTable: @unchecked Sendable {
 
     // ---- names ----
 
-    private func find(_ parent: UInt32, _ name: NameRef) -> UInt32 {
+    func find(_ parent: UInt32, _ name: NameRef) -> UInt32 {
         let hash = name.hash(seed: UInt64(parent))
         var at = names[names.slot(hash)]
         while at != 0 {
@@ -86,7 +86,7 @@ final class InodeTable: @unchecked Sendable {
     }
 
     /// - Precondition: the mutex is held, and the name is not there.
-    private func addNameLocked(_ node: UInt32, _ parent: UInt32, _ name: NameRef, inUpper: Bool) throws(Errno) {
+    func addNameLocked(_ node: UInt32, _ parent: UInt32, _ name: NameRef, inUpper: Bool) throws(Errno) {
         let index: UInt32
         if let free = freeDentries.popLast() { index = free } else {
             guard nextDentry < dentries.capacity else { throw .noMemory }
@@ -133,7 +133,7 @@ final class InodeTable: @unchecked Sendable {
     }
 
     /// - Precondition: the mutex is held.
-    private func removeNameLocked(_ index: UInt32) {
+    func removeNameLocked(_ index: UInt32) {
         let d = dentries[index]
         guard d.node != 0 else { return }
         let slot = names.slot(UInt64(d.hash))
@@ -264,7 +264,7 @@ final class InodeTable: @unchecked Sendable {
     /// Called with each node that is gone, under the mutex: its cached directory is dropped.
     var onFree: (@Sendable (UInt32) -> Void)?
 
-    private func freeIfUnusedLocked(_ first: UInt32) {
+    func freeIfUnusedLocked(_ first: UInt32) {
         var node = first
         // Up through the parents that only their children kept.
         while node != 0, node != Self.root {
@@ -310,7 +310,7 @@ final class InodeTable: @unchecked Sendable {
         }
         return 0
     }
-    private func addNumberLocked(_ node: UInt32) {
+    func addNumberLocked(_ node: UInt32) {
         if numbers.isFull {
             for head in numbers.doubled() {
                 var at = head
@@ -348,165 +348,4 @@ final class InodeTable: @unchecked Sendable {
         let h = ino &* 0x9e37_79b9_7f4a_7c15
         return h ^ h >> 32
     }
-
-    // ---- changes that an operation made on disk ----
-
-    /// Where a name's object is, with the version that says whether it still is.
-    struct Location {
-        var parent: UInt32 = 0
-        var name = NameBuffer()
-        var layer = 0
-        var version: UInt32 = 0
-        var isUpper = false
-    }
-    /// One of the names of a node; nil where none is known. For a file in the index any that the upper layer has comes first.
-    func locate(_ node: UInt32, _ location: inout Location) -> Bool {
-        mutex.locked {
-            let record = nodes[node]
-            guard record.firstName != 0 else { return false }
-            let d = dentries[record.firstName]
-            location.parent = d.parent
-            location.name.set(heap.name(d.name, length: Int(d.nameLength)))
-            location.layer = Int(record.layer)
-            location.version = record.version
-            location.isUpper = record.flags.contains(.upper)
-            return true
-        }
-    }
-    func indexName(_ node: UInt32, _ name: inout NameBuffer) -> Bool {
-        mutex.locked {
-            let record = nodes[node]
-            guard record.indexName != 0 else { return false }
-            name.set(heap.name(record.indexName, length: Int(record.indexNameLength)))
-            return true
-        }
-    }
-    func ownedIndexName(_ node: UInt32) -> FileName? {
-        mutex.locked {
-            let record = nodes[node]
-            return record.indexName == 0 ? nil : heap.name(record.indexName, length: Int(record.indexNameLength)).owned
-        }
-    }
-    /// Own name and parent, for the way up to the root.
-    func nameAndParent(_ node: UInt32) -> (name: FileName, parent: UInt32)? {
-        mutex.locked {
-            let record = nodes[node]
-            guard record.firstName != 0 else { return nil }
-            let d = dentries[record.firstName]
-            return (heap.name(d.name, length: Int(d.nameLength)).owned, d.parent)
-        }
-    }
-    func version(_ node: UInt32) -> UInt32 { nodes[node].version }
-
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool) {
-        mutex.locked {
-            nodes[node].layer = 0
-            nodes[node].flags.insert(.upper)
-            if indexed { nodes[node].flags.insert(.indexed) }
-            nodes[node].version &+= 1
-            let d = find(parent, name)
-            if d != 0 { dentries[d].flags |= DentryRecord.inUpper }
-        }
-    }
-    /// An inode without names was copied up: `fd` stands for the copy from now on.
-    func orphanCopiedUp(_ node: UInt32, _ fd: FD) {
-        let old = mutex.locked {
-            let old = nodes[node].orphan
-            nodes[node].orphan = fd.raw
-            nodes[node].layer = 0
-            nodes[node].flags.insert(.upper)
-            nodes[node].version &+= 1
-            return old
-        }
-        _ = old // Kept open: a request may be using its number. A lower file that is unlinked, open and then changed is rare.
-    }
-    func noteNameInUpper(_ parent: UInt32, _ name: NameRef) {
-        mutex.locked {
-            let d = find(parent, name)
-            if d != 0 { dentries[d].flags |= DentryRecord.inUpper }
-        }
-    }
-
-    /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody knows the
-    /// node, it is closed. `isGone`: no name is left at all.
-    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, isGone: Bool) {
-        let fd = orphan.release()
-        let leftOver = mutex.locked { () -> FD in
-            let d = find(parent, name)
-            guard d != 0 else { return fd }
-            let node = dentries[d].node
-            if nodes[node].unionLinks > 0 { nodes[node].unionLinks -= 1 }
-            removeNameLocked(d)
-            if isGone { nodes[node].flags.insert(.unlinked) }
-            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return fd }
-            nodes[node].orphan = fd.raw
-            nodes[node].version &+= 1
-            return FD.none
-        }
-        leftOver.close()
-    }
-
-    /// A name moved on disk; what stood at the new one was removed before (`removed`).
-    func renamed(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) throws(Errno) {
-        try mutex.locked { () throws(Errno) in
-            let d = find(parent, name)
-            guard d != 0 else { return }
-            let node = dentries[d].node
-            let stale = find(newParent, newName)
-            if stale != 0 { removeNameLocked(stale) }
-            nodes[node].lookups += 1
-            defer { nodes[node].lookups -= 1 }
-            removeNameLocked(d)
-            try addNameLocked(node, newParent, newName, inUpper: true)
-        }
-    }
-    func exchanged(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) {
-        mutex.locked {
-            let a = find(parent, name)
-            let b = find(newParent, newName)
-            guard a != 0, b != 0 else {
-                if a != 0 { removeNameLocked(a) }
-                if b != 0 { removeNameLocked(b) }
-                return
-            }
-            let one = dentries[a].node
-            let other = dentries[b].node
-            guard one != other else { return }
-            nodes[one].lookups += 1
-            nodes[other].lookups += 1
-            nodes[parent].lookups += 1
-            nodes[newParent].lookups += 1
-            removeNameLocked(a)
-            removeNameLocked(b)
-            // Two blocks were freed just now: these cannot fail.
-            do throws(Errno) {
-                try addNameLocked(one, newParent, newName, inUpper: true)
-                try addNameLocked(other, parent, name, inUpper: true)
-            } catch { }
-            nodes[one].lookups -= 1
-            nodes[other].lookups -= 1
-            nodes[parent].lookups -= 1
-            nodes[newParent].lookups -= 1
-        }
-    }
-    /// One more name was made on disk, and one more lookup is counted.
-    func linked(_ node: UInt32, _ parent: UInt32, _ name: NameRef) throws(Errno) {
-        try mutex.locked { () throws(Errno) in
-            let stale = find(parent, name)
-            if stale != 0 { removeNameLocked(stale) }
-            try addNameLocked(node, parent, name, inUpper: true)
-            nodes[node].lookups += 1
-            nodes[node].flags.remove(.unlinked)
-            if nodes[node].unionLinks > 0 { nodes[node].unionLinks += 1 }
-            if !nodes[node].flags.contains(.hashed) { addNumberLocked(node) }
-        }
-    }
-    func noteLostCapabilities(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.lostCapabilities) } }
-    /// Whether they were, since this was last asked.
-    func takeLostCapabilities(_ node: UInt32) -> Bool {
-        guard nodes[node].flags.contains(.lostCapabilities) else { return false }
-        return mutex.locked { nodes[node].flags.remove(.lostCapabilities) != nil }
-    }
-    /// One more lookup of a node that is known, for a reply that names it.
-    func count(_ node: UInt32) { mutex.locked { nodes[node].lookups += 1 } }
 }
