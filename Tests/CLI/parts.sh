@@ -96,6 +96,7 @@ input_without_xattrs() {
 }
 
 part_engine() {
+    local i again
     mkdir bin
     for name in fuse-overlayfs mount.fuse.unionfsd fuse3.unionfsd unionfs; do ln -s "$BIN/unionfsd" bin/$name; done
     layers=lowerdir=lower,upperdir=upper,workdir=work
@@ -151,6 +152,15 @@ part_engine() {
     check "--version" bash -c "bin/fuse-overlayfs --version | grep -q '^unionfsd: version '"
     check "-h" bash -c "bin/fuse-overlayfs -h | grep -q lowerdir"
     engine_contract
+    # An engine unmounts by itself and mounts again at once, while the last process is still on its way out.
+    again=0
+    for i in $(seq 50); do
+        bin/fuse-overlayfs -o $layers mnt 2>/dev/null && grep -q lower mnt/file && umount mnt && again=$((again + 1)) || break
+    done
+    check "fifty times without a pause" test "$again" = 50
+    waited=0
+    while [ "$(entries)" != 0 ] && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
+    check "leaves nothing" quiet_after
     rm -r bin
 }
 
