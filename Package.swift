@@ -49,5 +49,6 @@ let package = Package(
         .testTarget(name: "MountStateTests", dependencies: ["MountState", "LinuxSys"], swiftSettings: strict),
         .testTarget(name: "FuseKitTests", dependencies: ["FuseKit", "LinuxSys", "CShims"], swiftSettings: strict),
         .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "UnionFSTests", dependencies: ["UnionFS", "UnionCore", "LinuxSys", "MountState"], swiftSettings: strict),
     ]
 )

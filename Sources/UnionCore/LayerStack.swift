@@ -36,6 +36,7 @@ public final class LayerStack: Sendable {
         var opened: [Layer] = []
         let trusted = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
         let namespace: XattrNamespace = options.userXattr ?? !trusted ? .user : .trusted
+        try Opening.refuseWhatIsNotBuilt(options)
         xattrs = namespace
         self.options = options
         self.faults = faults
@@ -105,6 +106,20 @@ public final class LayerStack: Sendable {
 
 /// Steps of opening a stack.
 private enum Opening {
+    /// Options that would change owners, or where data is, and are not built: passed over in silence they would do harm.
+    static func refuseWhatIsNotBuilt(_ options: MountOptions) throws(UnionError) {
+        func refuse(_ isAsked: Bool, _ name: String) throws(UnionError) {
+            if isAsked { throw UnionError(.notSupported, "\(name) is not supported yet: mount without it") }
+        }
+        try refuse(!options.uidMapping.isEmpty, "uidmapping")
+        try refuse(!options.gidMapping.isEmpty, "gidmapping")
+        try refuse(options.squashToRoot, "squash_to_root")
+        try refuse(options.squashToUID != nil, "squash_to_uid")
+        try refuse(options.squashToGID != nil, "squash_to_gid")
+        try refuse(options.xattrPermissions != 0, "xattr_permissions")
+        try refuse(!options.dataLower.isEmpty, "a data-only lower layer (lowerdir=A::B)")
+    }
+
     static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {
         do throws(Errno) {
             return try path.withRef { (p) throws(Errno) in

@@ -1,0 +1,49 @@
+import LinuxSys
+import Testing
+@testable import UnionFS
+
+/// One copier for each inode, and nobody waits for another inode's.
+struct CopyUpClaimsTests {
+    /// What the threads of a test count, under a mutex.
+    private final class Counter: @unchecked Sendable {
+        let mutex = Mutex()
+        var inside: [UInt32: Int] = [:]
+        var most: [UInt32: Int] = [:]
+        var total = 0
+    }
+
+    @Test func oneAtATimeForEachNode() throws {
+        let claims = CopyUpClaims()
+        let counter = Counter()
+        try inParallel(8) { thread in
+            var random = Generator(state: UInt64(thread))
+            for _ in 0..<300 {
+                let node = UInt32(random.below(3))
+                try? claims.holding(node) { () throws(Errno) in
+                    counter.mutex.locked {
+                        counter.inside[node, default: 0] += 1
+                        counter.most[node] = max(counter.most[node] ?? 0, counter.inside[node] ?? 0)
+                        counter.total += 1
+                    }
+                    if random.below(20) == 0 { Process.sleep(milliseconds: 1) }
+                    counter.mutex.locked { counter.inside[node, default: 0] -= 1 }
+                    if random.below(4) == 0 { throw .noSpace }
+                }
+            }
+        }
+        #expect(counter.total == 2400)
+        #expect(counter.most.values.allSatisfy { $0 == 1 })
+    }
+
+    @Test func anotherNodeDoesNotWait() throws {
+        let claims = CopyUpClaims()
+        let inner = try claims.holding(1) { () throws(Errno) in try claims.holding(2) { () throws(Errno) in 7 } }
+        #expect(inner == 7)
+    }
+
+    @Test func anErrorGivesTheClaimBack() throws {
+        let claims = CopyUpClaims()
+        #expect(throws: Errno.noSpace) { try claims.holding(1) { () throws(Errno) in throw .noSpace } }
+        #expect(try claims.holding(1) { () throws(Errno) in true })
+    }
+}
