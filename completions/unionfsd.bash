@@ -186,18 +186,14 @@ _unionfsd() {
 
 _unionfsd_mount() {
     repeating_flags=()
-    non_repeating_flags=(-f --foreground -d --debug --read-only --volatile --metacopy --no-redirects --coherent --squash-to-root --version -h --help)
-    repeating_options=(--lower --data -o --option --uid-map --gid-map)
+    non_repeating_flags=(-f --foreground -d --debug --read-only --volatile --no-redirects --version -h --help)
+    repeating_options=(--lower -o --option)
     non_repeating_options=(--upper --work --threads)
     __unionfsd_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--lower')
-        __unionfsd_add_completions -d
-        return
-        ;;
-    '--data')
         __unionfsd_add_completions -d
         return
         ;;
@@ -210,12 +206,6 @@ _unionfsd_mount() {
         return
         ;;
     '-o'|'--option')
-        return
-        ;;
-    '--uid-map')
-        return
-        ;;
-    '--gid-map')
         return
         ;;
     '--threads')

@@ -158,14 +158,30 @@ extension LayerStack {
         try indexName.withRef { (n) throws(Errno) in
             try step(.setLinkCount)
             try index.noteLinks(index.fd, n, links: links, relativeToUpper: false, count: lowerLinks)
-            try keepingTimes(of: parent) { () throws(Errno) in
-                try step(.publish)
-                try index.fd.link(n, to: parent.fd, name)
+            var isLinked = false
+            do throws(Errno) {
+                try keepingTimes(of: parent) { () throws(Errno) in
+                    try step(.publish)
+                    try index.fd.link(n, to: parent.fd, name)
+                    isLinked = true
+                }
+                try step(.setLinkCount)
+                try noteUpperLinks(index, n, links)
+            } catch {
+                // As it was: without the name, and counted from the upper inode again.
+                do throws(Errno) {
+                    if isLinked { try keepingTimes(of: parent) { () throws(Errno) in try parent.fd.unlink(name) } }
+                    try noteUpperLinks(index, n, links)
+                } catch { /* The count from the lower inode is right too, as long as no name goes. */ }
+                throw error
             }
-            let copy = try index.fd.status(n)
-            try index.noteLinks(index.fd, n, links: links, relativeToUpper: true, count: copy.nlink)
         }
         try noteImpure(parent)
+    }
+
+    private func noteUpperLinks(_ index: Index, _ entry: NameRef, _ links: UInt32) throws(Errno) {
+        let copy = try index.fd.status(entry)
+        try index.noteLinks(index.fd, entry, links: links, relativeToUpper: true, count: copy.nlink)
     }
 
     /// For a lower file whose names are all gone while it is open: the copy without a name, open for reading and writing.

@@ -111,10 +111,10 @@ extension LayerStack {
         // Each layer may redirect once more; layers only go down, so this ends.
         search: while true {
             if Redirect.isAbsolute(redirect) {
-                let path = redirect
+                var path = redirect
                 var next: FileName?
                 for layer in layers where layer.index > from {
-                    switch try lookPath(layer, path, &found) {
+                    switch try lookPath(layer, &path, &found) {
                     case .absent: continue
                     case .end, .file: break search
                     case .directory(let more):
@@ -148,31 +148,38 @@ extension LayerStack {
         return try found.result(self)
     }
 
-    /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque.
-    private func lookPath(_ layer: Layer, _ path: FileName, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
+    /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque. `path` becomes what the
+    /// layers below call it: a directory on the way may have been renamed in this one (ovl_check_redirect).
+    private func lookPath(_ layer: Layer, _ path: inout FileName, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
         var at = layer.root
         var endsHere = false
-        let components = path.bytes.split(separator: UInt8(ascii: "/"))
-        for (position, component) in components.enumerated() {
-            let name = FileName(bytes: component)
+        var below: [UInt8] = []
+        let components = path.bytes.split(separator: UInt8(ascii: "/")).map { FileName(bytes: $0) }
+        for (position, name) in components.enumerated() {
             if position == components.count - 1 {
                 let look = try name.withRef { (n) throws(Errno) in try self.look(at, n, &found) }
+                path = FileName(bytes: below).appending(component: name)
                 if case .directory = look, endsHere { return .end }
                 if case .absent = look, endsHere { return .end }
                 return look
             }
             var step = DirectoryUnderWay()
             switch try name.withRef({ (n) throws(Errno) in try self.look(at, n, &step) }) {
-            case .absent: return endsHere ? .end : .absent
+            case .absent:
+                path = components[position...].reduce(FileName(bytes: below)) { $0.appending(component: $1) }
+                return endsHere ? .end : .absent
             case .file: return .end
             case .end:
                 // A whiteout adds nothing; an opaque directory is entered, and nothing below it counts.
                 guard let entered = step.parts.first else { return .end }
                 endsHere = true
                 at = entered
-            case .directory:
+            case .directory(let redirect):
                 guard let entered = step.parts.first else { return .end }
                 at = entered
+                if let redirect, Redirect.isAbsolute(redirect) { below = Array(redirect.bytes) } else {
+                    below += [UInt8(ascii: "/")] + (redirect ?? name).bytes
+                }
             }
         }
         return .absent

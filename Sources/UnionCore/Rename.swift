@@ -29,6 +29,8 @@ extension LayerStack {
         if exchange {
             try prepareMove(target, in: toUpper, overLower: oldIsBelow)
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name, .exchange)
+            if from.redirect != nil { try removeMarker(toUpper.fd, target.name) }
+            if target.redirect != nil { try removeMarker(fromUpper.fd, from.name) }
         } else {
             try move(from, fromUpper, to: target, toUpper, leaveWhiteout: oldIsBelow)
         }
@@ -41,6 +43,7 @@ extension LayerStack {
     private func prepareMove(_ subject: RenameSubject, in upper: LayerDirectory, overLower: Bool) throws(Errno) {
         guard subject.moved != nil else { return }
         if let redirect = subject.redirect {
+            try step(.setRedirect)
             try upper.fd.setXattr(subject.name, OverlayXattr.redirect.name(xattrs), Array(redirect.bytes))
         } else if overLower {
             try setOpaque(upper.fd, subject.name)
@@ -77,10 +80,12 @@ extension LayerStack {
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name)
             try placeWhiteoutLocked(fromUpper.fd, from.name)
         }
-        if from.redirect != nil, work.usesMarkerFiles, hasMarkerFile(toUpper.fd, target.name) {
-            // Beside a directory the marker says opaque, which a moved directory is not.
-            _ = try target.name.withPrefix(".wh.") { (m) throws(Errno) in try toUpper.fd.unlink(m) }
-        }
+        if from.redirect != nil { try removeMarker(toUpper.fd, target.name) }
+    }
+
+    /// Beside a directory the marker says opaque, which a merged directory that moved there is not.
+    private func removeMarker(_ directory: FD, _ name: NameRef) throws(Errno) {
+        if hasMarkerFile(directory, name) { _ = try name.withPrefix(".wh.") { (m) throws(Errno) in try directory.unlink(m) } }
     }
 
     /// A directory that is about to be replaced may hold whiteouts; rename(2) wants it empty. It changes places with an empty

@@ -4,7 +4,7 @@ internal import UnionCore
 /// The live inodes of a mount and their names. Node ids are an index with the index's generation, never reused.
 ///
 /// One mutex guards the structure: names, hashes, life and death. It is a leaf: held for some tens of nanoseconds, never over a
-/// system call (but the close of a forgotten orphan) and never with another lock taken inside. Fields of a record that its holder
+/// system call and never with another lock taken inside. Fields of a record that its holder
 /// (a request on that node) needs are read without it: the kernel does not forget a node that it asks about.
 final class InodeTable: @unchecked Sendable {
     private let region: RecordRegion
@@ -255,13 +255,31 @@ final class InodeTable: @unchecked Sendable {
 
     /// The kernel forgot `count` lookups.
     func forget(_ node: UInt32, _ count: UInt64) {
-        mutex.locked {
+        let gone = mutex.locked { () -> [Gone] in
             nodes[node].lookups -= min(count, nodes[node].lookups)
             freeIfUnusedLocked(node)
+            if leaving.isEmpty { return [] }
+            let gone = leaving
+            leaving = []
+            return gone
         }
+        if gone.isEmpty { return }
+        // Closing takes system calls: not under the mutex. An index is used again only when nothing knows the node that it was.
+        for one in gone {
+            FD(raw: one.orphan).close()
+            onFree?(one.node)
+        }
+        mutex.locked { for one in gone { freeNodes.append(one.node) } }
     }
 
-    /// Called with each node that is gone, under the mutex: its cached directory is dropped.
+    /// A node that is out of the table, and what is still to be closed for it.
+    private struct Gone {
+        let node: UInt32
+        let orphan: Int32
+    }
+    private var leaving: [Gone] = []
+
+    /// Called with each node that is gone: its cached directory is dropped.
     var onFree: (@Sendable (UInt32) -> Void)?
 
     func freeIfUnusedLocked(_ first: UInt32) {
@@ -281,13 +299,11 @@ final class InodeTable: @unchecked Sendable {
                 if parent != 0, parent != above { freeIfUnusedLocked(parent) }
                 parent = above
             }
-            if record.orphan >= 0 { FD(raw: record.orphan).close() }
             if record.indexName != 0 { heap.remove(record.indexName, length: Int(record.indexNameLength)) }
-            onFree?(node)
             var empty = NodeRecord()
             empty.generation = record.generation &+ 1
             nodes[node] = empty
-            freeNodes.append(node)
+            leaving.append(Gone(node: node, orphan: record.orphan))
             live -= 1
             node = parent
         }

@@ -76,10 +76,8 @@ extension UnionFileSystem {
             return try stack.needsWhiteout(directory, name)
         }
         try ensureUpper(parent, .parent)
-        _ = try merged(victim)
-        try locks.exclusive(parent, victim) { () throws(Errno) in
-            guard let directory = parent == InodeTable.root ? stack.root : directories.find(parent),
-                  let own = directories.find(victim), let top = own.parts.first else { throw .tryAgain }
+        try withDirectories(parent, victim) { (directory, own) throws(Errno) in
+            guard let top = own.parts.first else { throw .stale }
             let orphan = try top.fd.duplicate()
             try stack.rmdirLocked(in: directory, name, own, whiteout: needed)
             if needed { statistics.recordWhiteout() }

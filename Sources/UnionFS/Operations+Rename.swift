@@ -51,11 +51,7 @@ extension UnionFileSystem {
 
         let subjectDirectory = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let replacedDirectory = replacesDirectory ? try merged(replaced) : nil
-        _ = try merged(from)
-        _ = try merged(to)
-        try locks.exclusive(from, to, replacesDirectory ? replaced : 0, subjectDirectory == nil ? 0 : node) { () throws(Errno) in
-            guard let fromDirectory = from == InodeTable.root ? stack.root : directories.find(from),
-                  let toDirectory = to == InodeTable.root ? stack.root : directories.find(to) else { throw .tryAgain }
+        try withDirectories(from, to, (replacesDirectory ? replaced : 0, subjectDirectory == nil ? 0 : node)) { (fromDirectory, toDirectory) throws(Errno) in
             let subject = RenameSubject(directory: fromDirectory, name: name,
                                         moved: subjectDirectory == nil ? nil : directories.find(node) ?? subjectDirectory, redirect: redirect)
             let target = RenameSubject(directory: toDirectory, name: newName,

@@ -101,29 +101,43 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     func merged(_ node: UInt32) throws(Errno) -> MergedDirectory {
         if node == InodeTable.root { return stack.root }
         if let cached = directories.find(node) { return cached }
-        // The chain of names up to a directory that is known.
+        // The chain of names up to a directory that is known, then down again: each is held until the next is open, so that this ends even if
+        // the cache keeps nothing.
         var chain: [UInt32] = []
         var at = node
-        while at != InodeTable.root, directories.find(at) == nil {
+        var above: MergedDirectory?
+        while above == nil {
             chain.append(at)
-            guard let above = table.nameAndParent(at) else { throw .noEntry }
-            at = above.parent
+            guard let next = table.nameAndParent(at)?.parent else { throw .noEntry }
+            at = next
+            above = at == InodeTable.root ? stack.root : directories.find(at)
         }
-        while let next = chain.popLast() { _ = try reopen(next) }
-        if let found = directories.find(node) { return found }
-        return try reopen(node)
+        var parent = at
+        guard var current = above else { throw .noEntry }
+        while let next = chain.popLast() {
+            current = try reopen(next, in: parent, current)
+            parent = next
+        }
+        return current
     }
 
-    private func reopen(_ node: UInt32) throws(Errno) -> MergedDirectory {
-        guard let (name, parent) = table.nameAndParent(node) else { throw .noEntry }
-        let above = try merged(parent)
+    private func reopen(_ node: UInt32, in expected: UInt32, _ above: MergedDirectory) throws(Errno) -> MergedDirectory {
         // Shared with the parent's names held: a copy-up of this directory, which replaces what we find, holds them exclusively.
-        return try locks.shared(parent) { () throws(Errno) in
-            let current = directories.find(parent) ?? above
-            guard let found = try name.withRef({ (n) throws(Errno) in try stack.lookup(current, n) })?.directory else { throw .stale }
+        try locks.shared(expected) { () throws(Errno) in
+            guard let (name, parent) = table.nameAndParent(node), parent == expected else { throw .stale }
+            let directory = current(parent, above) ?? above
+            guard let found = try name.withRef({ (n) throws(Errno) in try stack.lookup(directory, n) })?.directory else { throw .stale }
             directories.putIfAbsent(node, found)
             return directories.find(node) ?? found
         }
+    }
+
+    /// The parts of a directory as they are now, where `known` was right a moment ago: the cache's, or `known` itself if no copy-up made it
+    /// old. Nil: look again. A cache too small for the work makes it slow, never endless.
+    private func current(_ node: UInt32, _ known: MergedDirectory) -> MergedDirectory? {
+        if node == InodeTable.root { return stack.root }
+        if let cached = directories.find(node) { return cached }
+        return known.hasUpper == table[node].flags.contains(.upper) ? known : nil
     }
 
     /// With a directory's names held still, and its parts as they are then.
@@ -132,12 +146,25 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             let ensured = try merged(node)
             var outcome: R?
             func once() throws(Errno) {
-                // A copy-up may have replaced it before we held the lock; one that was dropped since is looked up again.
-                guard let current = node == InodeTable.root ? ensured : directories.find(node) else { return }
-                outcome = try body(current)
+                guard let directory = current(node, ensured) else { return }
+                outcome = try body(directory)
             }
             if exclusive { try locks.exclusive(node, once) } else { try locks.shared(node, once) }
             if let outcome { return outcome }
+        }
+    }
+
+    /// The same for two directories, both exclusively.
+    func withDirectories(_ a: UInt32, _ b: UInt32, _ more: (UInt32, UInt32) = (0, 0),
+                         _ body: (MergedDirectory, MergedDirectory) throws(Errno) -> Void) throws(Errno) {
+        var isDone = false
+        while !isDone {
+            let (one, other) = (try merged(a), try merged(b))
+            try locks.exclusive(a, b, more.0, more.1) { () throws(Errno) in
+                guard let first = current(a, one), let second = current(b, other) else { return }
+                try body(first, second)
+                isDone = true
+            }
         }
     }
 

@@ -16,18 +16,11 @@ struct Mount: ParsableCommand {
 
             Look at a union without changing anything:
               unionfsd mount --lower app --lower base root
-
-            As another filesystem's user would see it, ids shifted by 100000:
-              unionfsd mount --lower base --upper changes --work tmp --uid-map 0:100000:65536 --gid-map 0:100000:65536 root
             """)
 
     @Option(name: .long, help: ArgumentHelp("A read-only layer. Give it again for the layer below.", valueName: "dir"),
             completion: .directory)
     var lower: [String] = []
-
-    @Option(name: .long, help: ArgumentHelp("A layer below all others that only lends file data to metadata-only copies.", valueName: "dir"),
-            completion: .directory)
-    var data: [String] = []
 
     @Option(name: .long, help: ArgumentHelp("The layer that is written.", valueName: "dir"), completion: .directory)
     var upper: String?
@@ -52,23 +45,8 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Sync nothing: faster, and after a crash the upper layer is not used again.")
     var volatile = false
 
-    @Flag(name: .long, help: "Copy a file's data only when the data is changed (metacopy=on).")
-    var metacopy = false
-
     @Flag(name: .long, help: "Do not rename directories of lower layers: EXDEV, and mv copies (redirect_dir=off).")
     var noRedirects = false
-
-    @Flag(name: .long, help: "Every reader sees every change at once, at the price of speed: no passthrough of lower files.")
-    var coherent = false
-
-    @Option(name: .long, help: ArgumentHelp("Ids of the layers to ids of the mount, in triples: first in the layers, first in the mount, how many.", valueName: "stored:seen:count"))
-    var uidMap: [String] = []
-
-    @Option(name: .long, help: ArgumentHelp("The same for groups.", valueName: "stored:seen:count"))
-    var gidMap: [String] = []
-
-    @Flag(name: .long, help: "Show everything as owned by root.")
-    var squashToRoot = false
 
     @Option(name: .long, help: ArgumentHelp("Threads that take requests.", valueName: "number"))
     var threads: Int?
@@ -83,18 +61,12 @@ struct Mount: ParsableCommand {
 
         for words in options { arguments += ["-o", Words.name(words)] }
         for layer in lower { path("lowerdir+", layer) }
-        for layer in data { path("datadir+", layer) }
         if let upper { path("upperdir", upper) }
         if let work { path("workdir", work) }
         if readOnly { option(Array("ro".utf8)) }
         if volatile { option(Array("volatile".utf8)) }
-        if metacopy { option(Array("metacopy=on".utf8)) }
         if noRedirects { option(Array("redirect_dir=off".utf8)) }
-        if coherent { option(Array("coherent".utf8)) }
-        if squashToRoot { option(Array("squash_to_root".utf8)) }
         if let threads { option(Array("threads=\(threads)".utf8)) }
-        if !uidMap.isEmpty { option(Array("uidmapping=\(uidMap.joined(separator: ":"))".utf8)) }
-        if !gidMap.isEmpty { option(Array("gidmapping=\(gidMap.joined(separator: ":"))".utf8)) }
         if foreground { arguments.append("-f") }
         if debug { arguments.append("-d") }
         arguments += ["--", Words.name(mountpoint)]

@@ -45,13 +45,13 @@ final class Sandbox {
     func at(_ name: FileName) -> FileName { path.appending(component: name) }
 
     /// Makes what each word says below `layer`: `d/` a directory, `f=text` a file, `l->target` a symlink, `w!` a whiteout 0/0,
-    /// `p|` a fifo, `a==b` a second name a for b. Parents come first.
+    /// `p|` a fifo, `a==b` a second name b for a. Parents come first.
     func build(_ layer: FileName, _ words: [String]) throws {
         if !exists(layer) { try directory(layer) }
         for word in words {
             let bytes = Array(word.utf8)
             if let end = word.firstRange(of: "==") {
-                try link(layer / FileName(String(word[end.upperBound...])), layer / FileName(String(word[..<end.lowerBound])))
+                try link(layer / FileName(String(word[..<end.lowerBound])), layer / FileName(String(word[end.upperBound...])))
             } else if let end = word.firstRange(of: "->") {
                 try symlink(layer / FileName(String(word[..<end.lowerBound])), FileName(String(word[end.upperBound...])))
             } else if let end = bytes.firstIndex(of: 0x3d) {
@@ -107,8 +107,9 @@ final class Sandbox {
     func exists(_ name: FileName) -> Bool { (try? status(name)) != nil }
     func isWhiteout(_ name: FileName) -> Bool { (try? status(name)).map(Whiteout.isDevice) ?? false }
     func content(_ name: FileName) throws -> String {
-        String(decoding: try Self.here.open(at(name), 0o1000000 /* O_NOATIME */).fd.readAll(), as: UTF8.self)
+        String(decoding: try bytes(name), as: UTF8.self)
     }
+    func bytes(_ name: FileName) throws -> [UInt8] { try at(name).withRef { n in try Self.content(Self.here, n) } }
     func names(_ name: FileName) throws -> [String] {
         let directory = try Self.here.open(at(name), OpenFlags.directory)
         var all: [String] = []

@@ -65,14 +65,20 @@ extension Sandbox {
             try child.withRef { n in
                 let status = try directory.status(n)
                 all.append(try Self.word(path + child.description, status, directory, n))
-                if status.isDirectory { try collect(try directory.openDirectory(n).fd, path + "\(child)/", &all) }
+                guard status.isDirectory else { return }
+                let below = try directory.openDirectory(n)
+                try collect(below.fd, path + "\(child)/", &all)
             }
         }
+    }
+    static func content(_ directory: FD, _ name: NameRef) throws -> [UInt8] {
+        let file = try directory.openQuietly(name, 0)
+        return try file.fd.readAll()
     }
     static func word(_ path: String, _ status: FileStatus, _ directory: FD, _ name: NameRef) throws -> String {
         switch status.kind {
         case .directory: path + "/"
-        case .regular: path + "=" + String(decoding: try directory.openQuietly(name, 0).fd.readAll(), as: UTF8.self)
+        case .regular: path + "=" + String(decoding: try content(directory, name), as: UTF8.self)
         case .symlink: path + "->\(try directory.readLink(name))"
         case .fifo: path + "|"
         case .character where status.rdev == 0: path + "!"
