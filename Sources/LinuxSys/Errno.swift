@@ -22,6 +22,8 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
     public static let isDirectory = Errno(EISDIR)
     public static let invalid = Errno(EINVAL)
     public static let tooManyOpenFiles = Errno(EMFILE)
+    public static let fileTableOverflow = Errno(ENFILE)
+    public static let quotaExceeded = Errno(EDQUOT)
     public static let notTTY = Errno(ENOTTY)
     public static let noSpace = Errno(ENOSPC)
     public static let readOnly = Errno(EROFS)

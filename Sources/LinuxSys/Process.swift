@@ -91,6 +91,7 @@ private let POLLIN_: Int32 = 1
 public enum Clock {
     /// Nanoseconds of CLOCK_MONOTONIC.
     @inline(__always) public static var monotonic: UInt64 { cs_monotonic_ns() }
+    public static func sleep(milliseconds: UInt32) { usleep(milliseconds * 1000) }
     /// Seconds since 1970.
     public static var realtime: Int64 { cs_realtime_s() }
 }

@@ -10,7 +10,7 @@ extension UnionFileSystem {
         if table[node].flags.contains(.upper) { return }
         guard stack.hasUpper else { throw .readOnly }
         do throws(Errno) {
-            try withDescriptors { () throws(Errno) in try copyUp(node, cause, extent) }
+            try withResources { () throws(Errno) in try copyUp(node, cause, extent) }
         } catch {
             statistics.recordCopyUpFailure(cause: cause)
             throw error

@@ -92,6 +92,7 @@ extension InodeTable {
             if isGone { nodes[node].flags.insert(.unlinked) }
             guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return fd }
             nodes[node].orphan = fd.raw
+            orphans += 1
             nodes[node].version &+= 1
             return FD.none
         }

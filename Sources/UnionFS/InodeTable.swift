@@ -206,6 +206,7 @@ final class InodeTable: @unchecked Sendable {
             record.kind = kind.rawValue
             record.flags = [.inUse, .upper]
             record.orphan = orphan.raw
+            if orphan.isValid { orphans += 1 }
             nodes[node] = record
             live += 1
             if let name {
@@ -265,6 +266,7 @@ final class InodeTable: @unchecked Sendable {
         }
         if gone.isEmpty { return }
         // Closing takes system calls: not under the mutex. An index is used again only when nothing knows the node that it was.
+        defer { mutex.locked { for one in gone where one.orphan >= 0 { orphans -= 1 } } }
         for one in gone {
             FD(raw: one.orphan).close()
             onFree?(one.node)
@@ -278,6 +280,19 @@ final class InodeTable: @unchecked Sendable {
         let orphan: Int32
     }
     private var leaving: [Gone] = []
+    /// Inodes that a descriptor of ours keeps though their names are gone.
+    var orphans = 0
+
+    /// Waits until one of them is closed; false when there is none, or none went.
+    func waitForOrphans(milliseconds: UInt32) -> Bool {
+        let before = mutex.locked { orphans }
+        if before == 0 { return false }
+        for _ in 0..<milliseconds {
+            Clock.sleep(milliseconds: 1)
+            if mutex.locked({ orphans }) < before { return true }
+        }
+        return false
+    }
 
     /// Called with each node that is gone: its cached directory is dropped.
     var onFree: (@Sendable (UInt32) -> Void)?

@@ -21,7 +21,7 @@ extension UnionFileSystem {
     private func make(_ parentID: UInt64, _ name: NameRef, _ object: NewObject, _ caller: Caller) throws(Errno) -> Entry {
         let parent = try table.node(parentID)
         try ensureUpper(parent, .parent)
-        return try withDescriptors { () throws(Errno) in
+        return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 let file = try stack.createLocked(object, in: directory, name, as: maker(caller))
                 _ = consume file
@@ -48,7 +48,7 @@ extension UnionFileSystem {
     func serveCreate(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
         let parent = try table.node(parent)
         try ensureUpper(parent, .parent)
-        return try withDescriptors { () throws(Errno) in
+        return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: maker(caller))
                 guard let file else { throw .io }
@@ -62,7 +62,7 @@ extension UnionFileSystem {
     func serveTmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
         let parent = try table.node(parent)
         try ensureUpper(parent, .parent)
-        return try withDescriptors { () throws(Errno) in
+        return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
                 let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: maker(caller))
                 let status = try file.fd.status()
@@ -78,7 +78,7 @@ extension UnionFileSystem {
         let parent = try table.node(newParent)
         try ensureUpper(node, .link)
         try ensureUpper(parent, .parent)
-        return try withDescriptors { () throws(Errno) in
+        return try withResources { () throws(Errno) in
             // Held by descriptor: the locks of two directories are not needed at once.
             let raw = try withObject(node) { (fd, name, _) throws(Errno) in
                 let source = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)

@@ -38,7 +38,7 @@ extension UnionFileSystem {
     private func currentListing(_ node: UInt32, _ handle: UInt64, fresh: Bool) throws(Errno) -> MergedListing {
         _ = try handles.record(handle)
         if !fresh, let listing = handles.listing(handle) { return listing }
-        let listing = try withDescriptors { () throws(Errno) in
+        let listing = try withResources { () throws(Errno) in
             try withDirectory(node, exclusive: false) { (directory) throws(Errno) in try MergedListing(directory, stack) }
         }
         handles.setListing(handle, listing)

@@ -14,7 +14,7 @@ extension UnionFileSystem {
             let truncates = flags & O_TRUNC != 0
             try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
         }
-        return try withDescriptors { () throws(Errno) in
+        return try withResources { () throws(Errno) in
             let isUpper = table[node].flags.contains(.upper)
             let file = try openBacking(node, flags)
             if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd, caller) }
@@ -58,7 +58,7 @@ extension UnionFileSystem {
     func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
         guard offset <= UInt64(Int64.max) else { throw .invalid }
         let fd = try writable(handle)
-        let written = try fd.write(data, at: Int64(offset))
+        let written = try withResources { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
         if killSuidGid { try clearSuidGid(fd, caller) }
         return written
     }
@@ -77,7 +77,7 @@ extension UnionFileSystem {
 
     func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         let fd = try writable(handle)
-        try fd.allocate(mode: mode, offset: offset, length: length)
+        try withResources { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
         // No flag tells (as FUSE_WRITE_KILL_SUIDGID does): an ordinary user has no CAP_FSETID.
         if caller.uid != 0 { try clearSuidGid(fd, caller) }
     }

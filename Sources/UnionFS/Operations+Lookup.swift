@@ -8,7 +8,7 @@ extension UnionFileSystem {
     func serveLookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry {
         let parent = try table.node(parent)
         if name.count > 255 { throw .nameTooLong }
-        return try withDescriptors { () throws(Errno) in try lookup(parent, name) }
+        return try withResources { () throws(Errno) in try lookup(parent, name) }
     }
 
     func lookup(_ parent: UInt32, _ name: NameRef) throws(Errno) -> Entry {
@@ -45,7 +45,7 @@ extension UnionFileSystem {
 
     func serveGetattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
-        return AttributeReply(attributes: try withDescriptors { () throws(Errno) in try attributes(node) }, seconds: policy.seconds)
+        return AttributeReply(attributes: try withResources { () throws(Errno) in try attributes(node) }, seconds: policy.seconds)
     }
     func serveStatx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try getattr(node, handle: handle) }
 

@@ -7,7 +7,7 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveUnlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
-        try withDescriptors { () throws(Errno) in try unlink(parent, name) }
+        try withResources { () throws(Errno) in try unlink(parent, name) }
     }
 
     private func unlink(_ parent: UInt32, _ name: NameRef) throws(Errno) {
@@ -58,7 +58,7 @@ extension UnionFileSystem {
 
     func serveRmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
-        try withDescriptors { () throws(Errno) in try rmdir(parent, name) }
+        try withResources { () throws(Errno) in try rmdir(parent, name) }
     }
 
     private func rmdir(_ parent: UInt32, _ name: NameRef) throws(Errno) {

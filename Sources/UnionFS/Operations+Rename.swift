@@ -12,7 +12,7 @@ extension UnionFileSystem {
         guard flags.subtracting([.noReplace, .exchange]).isEmpty, flags != [.noReplace, .exchange] else { throw .invalid }
         let from = try table.node(parent)
         let to = try table.node(newParent)
-        try withDescriptors { () throws(Errno) in
+        try withResources { () throws(Errno) in
             let node = try known(from, name)
             defer { table.forget(node, 1) }
             // Directories one after the other: the path that a redirect names must not move meanwhile.

@@ -101,6 +101,17 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     func merged(_ node: UInt32) throws(Errno) -> MergedDirectory {
         if node == InodeTable.root { return stack.root }
         if let cached = directories.find(node) { return cached }
+        var left = 8
+        while true {
+            do throws(Errno) { return try lookedUp(node) } catch {
+                // An ancestor was renamed on the way: from the start.
+                left -= 1
+                guard error == .stale, left > 0 else { throw error }
+            }
+        }
+    }
+
+    private func lookedUp(_ node: UInt32) throws(Errno) -> MergedDirectory {
         // The chain of names up to a directory that is known, then down again: each is held until the next is open, so that this ends even if
         // the cache keeps nothing.
         var chain: [UInt32] = []
@@ -224,11 +235,16 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: policy.seconds, entrySeconds: policy.seconds)
     }
 
-    /// Again, once, after the cache gave its descriptors back, for what failed for want of them.
-    func withDescriptors<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+    /// Again, once, for what failed for want of something that we can give back: descriptors of the cache; room on the disk that removed files
+    /// still have, as the kernel forgets them a moment after rm(1) has returned.
+    func withResources<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         do throws(Errno) { return try body() } catch {
-            guard error == .tooManyOpenFiles || error == Errno(23) else { throw error }
-            directories.drain()
+            switch error {
+            case .tooManyOpenFiles, .fileTableOverflow: directories.drain()
+            case .noSpace, .quotaExceeded:
+                if !table.waitForOrphans(milliseconds: 50) { throw error }
+            default: throw error
+            }
             return try body()
         }
     }

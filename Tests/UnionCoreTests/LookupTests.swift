@@ -40,12 +40,17 @@ struct LookupTests {
     }
     @Test func xattrWhiteoutsCountInMarkedDirectoriesOnly() throws {
         let s = try Sandbox()
-        try s.build("a", ["x/", "x/gone=", "x/kept=", "x/full=data", "y/", "y/gone="])
-        for file: FileName in ["a/x/gone", "a/x/full", "a/y/gone"] { try s.mark(file, "trusted.overlay.whiteout", "y") }
-        try s.mark("a/x", "trusted.overlay.opaque", "x")
+        try s.build("a", ["x/", "x/gone=", "x/kept=", "x/full=data"])
         try s.build("b", ["x/", "x/gone=1", "x/kept=1", "x/full=1", "x/below=1", "y/", "y/gone=1"])
-        #expect(try view(s, ["a", "b"]) == ["x/", "x/below=1", "x/full=data", "x/kept=", "y/", "y/gone="])
-        #expect(try s.kernel(["a", "b"], upper: false, "") { try s.lines($0) } == ["x/", "x/below=1", "x/full=data", "x/kept=", "y/", "y/gone="])
+        for file: FileName in ["a/x/gone", "a/x/full"] { try s.mark(file, "trusted.overlay.whiteout", "y") }
+        try s.mark("a/x", "trusted.overlay.opaque", "x")
+        let expected = ["x/", "x/below=1", "x/full=data", "x/kept=", "y/", "y/gone=1"]
+        #expect(try view(s, ["a", "b"]) == expected)
+        #expect(try s.kernel(["a", "b"], upper: false, "") { try s.lines($0) } == expected)
+        // The kernel lists such a name in an unmarked directory and then does not find it.
+        try s.build("a", ["y/", "y/gone="])
+        try s.mark("a/y/gone", "trusted.overlay.whiteout", "y")
+        #expect(try view(s, ["a", "b"]).last == "y/gone=")
     }
 
     // ---- opaque ----

@@ -53,21 +53,23 @@ extension Sandbox {
         return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     }
 
-    /// A tree as `build` takes it.
-    func lines(_ name: FileName) throws -> [String] {
+    /// A tree as `build` takes it. `skipsMissing`: the kernel lists whiteouts that lie in a directory of one layer only, and does not
+    /// find them.
+    func lines(_ name: FileName, skipsMissing: Bool = false) throws -> [String] {
         var all: [String] = []
         let root = try FD.currentDirectory.open(at(name), OpenFlags.directory)
-        try collect(root.fd, "", &all)
+        try collect(root.fd, "", skipsMissing, &all)
         return all
     }
-    private func collect(_ directory: FD, _ path: String, _ all: inout [String]) throws {
+    private func collect(_ directory: FD, _ path: String, _ skipsMissing: Bool, _ all: inout [String]) throws {
         for child in try Self.children(directory) {
             try child.withRef { n in
-                let status = try directory.status(n)
+                let status: FileStatus
+                do { status = try directory.status(n) } catch Errno.noEntry where skipsMissing { return }
                 all.append(try Self.word(path + child.description, status, directory, n))
                 guard status.isDirectory else { return }
                 let below = try directory.openDirectory(n)
-                try collect(below.fd, path + "\(child)/", &all)
+                try collect(below.fd, path + "\(child)/", skipsMissing, &all)
             }
         }
     }

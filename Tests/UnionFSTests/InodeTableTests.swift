@@ -1,0 +1,180 @@
+import LinuxSys
+import Testing
+@testable import UnionCore
+@testable import UnionFS
+
+/// Nodes and their names: against a model, at size, and with many threads.
+struct InodeTableTests {
+    private func table() throws -> InodeTable {
+        InodeTable(region: try RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true)
+    }
+    private func found(_ ino: UInt64, _ mode: UInt32 = 0o100644) -> Found {
+        var status = FileStatus()
+        status.mode = mode
+        return Found(layer: 1, status: status, ino: ino, nlink: 1)
+    }
+
+    /// Repeat one with `TABLE_SEED=N`.
+    @Test(arguments: Process.environment("TABLE_SEED").flatMap { UInt64($0.description) }.map { [$0] } ?? Array(1...40))
+    func randomOperations(_ seed: UInt64) throws {
+        var random = Generator(state: seed)
+        let model = try TableModel()
+        let names = (0..<6).map { FileName("n\($0)") } + [FileName(String(repeating: "long", count: 60)), FileName(bytes: [0xff, 0x0a])]
+        for step in 0..<1500 {
+            func directory() -> UInt64 { model.live.values.filter { $0.isDirectory }.map { $0.ino }.sorted().randomElement(using: &random) ?? 1 }
+            func place() -> TableModel.Place { .init(directory: directory(), name: names[random.below(names.count)]) }
+            func node() -> UInt64 { model.live.keys.sorted().randomElement(using: &random) ?? 1 }
+            let operation = random.below(12)
+            switch operation {
+            case 0, 1, 2: try model.lookup(place())
+            case 3: try model.create(place(), isDirectory: true)
+            case 4: try model.create(place(), isDirectory: false)
+            case 5, 6: model.forget(node(), UInt64(1 + random.below(3)))
+            case 7: model.forget(node(), UInt64.max)
+            case 8: model.remove(place())
+            case 9: try model.link(node(), place())
+            case 10:
+                let (a, b) = (place(), place())
+                try model.lookup(a)
+                try model.lookup(b)
+                try model.rename(a, b)
+            default:
+                let (a, b) = (place(), place())
+                try model.lookup(a)
+                try model.lookup(b)
+                model.exchange(a, b)
+            }
+            let wrong = model.check()
+            #expect(wrong == [], "TABLE_SEED=\(seed), step \(step), operation \(operation)")
+            if wrong != [] { return }
+        }
+        // The kernel forgets everything: nothing stays.
+        for ino in model.live.keys.sorted() where ino != 1 { model.forget(ino, UInt64.max) }
+        #expect(model.check() == [] && model.table.count == 1, "TABLE_SEED=\(seed)")
+    }
+
+    @Test func idsAreNeverUsedTwice() throws {
+        let table = try table()
+        var seen: Set<UInt64> = []
+        let name: FileName = "f"
+        for i in 0..<5000 {
+            let node = try name.withRef { n in try table.enter(InodeTable.root, n, found(UInt64(i + 2)), isIdentifiedByNumber: true, mayHaveOtherNames: true) }
+            let id = table.id(node)
+            #expect(seen.insert(id).inserted)
+            #expect(try table.node(id) == node)
+            table.forget(node, 1)
+            #expect(throws: Errno.stale) { try table.node(id) }
+        }
+        #expect(table.count == 1)
+    }
+    @Test func idsThatNobodyGave() throws {
+        let table = try table()
+        for id in [0, 2, 1 << 32 | 1, UInt64.max, UInt64(UInt32.max), UInt64(RecordRegion.nodeCapacity), 99 << 32] {
+            #expect(throws: Errno.stale) { try table.node(id) }
+        }
+        #expect(try table.node(1) == InodeTable.root)
+    }
+    @Test func grownToManyNames() throws {
+        let table = try table()
+        let count = 120_000
+        var directories: [UInt32] = []
+        for d in 0..<10 {
+            directories.append(try FileName("d\(d)").withRef { n in try table.enterNew(InodeTable.root, n, kind: .directory, ino: UInt64(d + 2)) })
+        }
+        var nodes: [UInt32] = []
+        for i in 0..<count {
+            nodes.append(try FileName("name-\(i / 10)").withRef { n in
+                try table.enter(directories[i % 10], n, found(UInt64(i + 100)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+            })
+        }
+        #expect(table.count == count + 11)
+        var wrong = 0
+        for i in 0..<count where FileName("name-\(i / 10)").withRef({ n in table.child(directories[i % 10], n) }) != nodes[i] { wrong += 1 }
+        // By number too: another name of each.
+        for i in stride(from: 0, to: count, by: 7) {
+            let other = try FileName("other-\(i)").withRef { n in
+                try table.enter(directories[0], n, found(UInt64(i + 100)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+            }
+            if other != nodes[i] { wrong += 1 }
+            table.forget(other, 1)
+        }
+        #expect(wrong == 0)
+        for node in nodes { table.forget(node, 1) }
+        for node in directories { table.forget(node, 1) }
+        #expect(table.count == 1)
+        // What was given back is used again: no more records than before.
+        let again = try FileName("x").withRef { n in try table.enter(InodeTable.root, n, found(5), isIdentifiedByNumber: false, mayHaveOtherNames: false) }
+        #expect(Int(again) <= count + 12)
+    }
+    @Test func parentsStayAsLongAsTheirChildren() throws {
+        let table = try table()
+        let d = try FileName("d").withRef { n in try table.enterNew(InodeTable.root, n, kind: .directory, ino: 2) }
+        let e = try FileName("e").withRef { n in try table.enterNew(d, n, kind: .directory, ino: 3) }
+        let f = try FileName("f").withRef { n in try table.enterNew(e, n, kind: .regular, ino: 4) }
+        table.forget(d, 1)
+        table.forget(e, 1)
+        #expect(table.count == 4)
+        #expect(table.nameAndParent(f)?.parent == e && table.nameAndParent(e)?.parent == d && table.nameAndParent(d)?.name == "d")
+        table.forget(f, 1)
+        #expect(table.count == 1)
+    }
+    @Test func anUnlinkedFileKeepsItsDescriptor() throws {
+        let table = try table()
+        let f = try FileName("f").withRef { n in try table.enterNew(InodeTable.root, n, kind: .regular, ino: 2) }
+        let held = try FD.currentDirectory.open("/dev/null", OpenFlags.path).release()
+        FileName("f").withRef { n in table.removed(InodeTable.root, n, orphan: OwnedFD(adopting: held.raw), isGone: true) }
+        #expect(table[f].orphan == held.raw && table[f].flags.contains(.unlinked))
+        #expect((try? held.status())?.isCharacter == true)
+        #expect(table.nameAndParent(f) == nil)
+        table.forget(f, 1)
+        #expect(table.count == 1)
+    }
+    @Test func copiedUpAndIndexed() throws {
+        let table = try table()
+        var lower = found(77)
+        let indexName = FileName(String(repeating: "0f", count: 100))
+        lower.indexName = indexName
+        lower.nlink = 2
+        lower.lowerLinks = 2
+        let name: FileName = "a"
+        let node = try name.withRef { n in try table.enter(InodeTable.root, n, lower, isIdentifiedByNumber: true, mayHaveOtherNames: true) }
+        #expect(table.ownedIndexName(node) == indexName && table[node].unionLinks == 2 && !table[node].flags.contains(.upper))
+        var location = InodeTable.Location()
+        #expect(table.locate(node, &location))
+        #expect(location.name.withRef { $0.owned } == name && location.layer == 1 && !location.isUpper)
+        let version = table.version(node)
+        #expect(location.version == version)
+        name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true) }
+        #expect(table.version(node) != version && table[node].layer == 0 && table[node].flags.contains([.upper, .indexed]))
+        #expect(name.withRef { n in table.nameIsInUpper(InodeTable.root, n) })
+        table.forget(node, 1)
+        #expect(table.count == 1)
+    }
+    @Test func manyThreads() throws {
+        let table = try table()
+        let wrong = Mutex(), count = Box()
+        try inParallel(8) { thread in
+            var random = Generator(state: UInt64(thread + 1))
+            for _ in 0..<20_000 {
+                // Shared names and numbers, so that threads meet at birth and death.
+                let i = random.below(50)
+                let node = FileName("f\(i)").withRef { n in
+                    try? table.enter(InodeTable.root, n, Self.plain(UInt64(i / 2 + 10)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+                }
+                guard let node else { continue }
+                let id = table.id(node)
+                if (try? table.node(id)) != node || table[node].ino != UInt64(i / 2 + 10) { wrong.locked { count.value += 1 } }
+                if random.below(5) == 0 { Process.sleep(milliseconds: 0) }
+                table.forget(node, 1)
+            }
+        }
+        #expect(count.value == 0)
+        #expect(table.count == 1)
+    }
+    private final class Box: @unchecked Sendable { var value = 0 }
+    private static func plain(_ ino: UInt64) -> Found {
+        var status = FileStatus()
+        status.mode = 0o100644
+        return Found(layer: 1, status: status, ino: ino, nlink: 1)
+    }
+}
