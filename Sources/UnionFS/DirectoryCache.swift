@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import MountState
 internal import UnionCore
 
 /// Open merged directories by node. A cache with a bound on descriptors: what is dropped is looked up again when it is needed, and
@@ -14,15 +15,17 @@ final class DirectoryCache: @unchecked Sendable {
         /// Keys in the order of the clock's hand.
         var ring: [UInt32] = []
         var hand = 0
-        var descriptors = 0
+        let statistics: MountStatistics?
+        var descriptors = 0 { didSet { statistics?.addGauge(.cachedDescriptors, descriptors - oldValue) } }
+        init(_ statistics: MountStatistics?) { self.statistics = statistics }
     }
     private let shards: [Shard]
     private let limit: Int
     private static let shardCount = 16
 
     /// - Parameter descriptors: as many as may be open at once, roughly: parts shared by two directories count twice.
-    init(descriptors: Int) {
-        shards = (0..<Self.shardCount).map { _ in Shard() }
+    init(descriptors: Int, statistics: MountStatistics? = nil) {
+        shards = (0..<Self.shardCount).map { _ in Shard(statistics) }
         limit = max(descriptors / Self.shardCount, 4)
     }
 

@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import MountState
 internal import UnionCore
 
 /// Open files and directories. A file handle is an index into the records; the kernel keeps it until RELEASE, so a request on it
@@ -10,10 +11,14 @@ final class HandleTable: @unchecked Sendable {
     private var next: UInt32 = 1
     /// What an open directory reads from, made at its first READDIR and anew after rewinddir.
     private var listings: [UInt32: MergedListing] = [:]
-    private var files = 0
-    private var directories = 0
+    private var files = 0 { didSet { statistics?.setGauge(.openFiles, files) } }
+    private var directories = 0 { didSet { statistics?.setGauge(.openDirectories, directories) } }
+    private let statistics: MountStatistics?
 
-    init(region: RecordRegion) { records = region.handles }
+    init(region: RecordRegion, statistics: MountStatistics? = nil) {
+        records = region.handles
+        self.statistics = statistics
+    }
 
     var openFiles: Int { mutex.locked { files } }
     var openDirectories: Int { mutex.locked { directories } }

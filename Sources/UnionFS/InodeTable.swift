@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import MountState
 internal import UnionCore
 
 /// The live inodes of a mount and their names. Node ids are an index with the index's generation, never reused.
@@ -18,12 +19,16 @@ final class InodeTable: @unchecked Sendable {
     private var freeDentries: [UInt32] = []
     private var nextNode: UInt32 = 2
     private var nextDentry: UInt32 = 1
-    private var live = 1
+    /// Shown to the command line, kept as it changes so that it is right when nobody serves any more.
+    private var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
+    private let statistics: MountStatistics?
 
     static let root: UInt32 = 1
 
-    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool) {
+    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, statistics: MountStatistics? = nil) {
         self.region = region
+        self.statistics = statistics
+        statistics?.setGauge(.inodes, 1)
         nodes = region.nodes
         dentries = region.dentries
         heap = region.heap

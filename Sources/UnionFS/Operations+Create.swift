@@ -88,8 +88,9 @@ extension UnionFileSystem {
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
                 try table.linked(node, parent, newName)
-                if let upper = directory.upper, table[node].ino != 0 { try stack.noteChildFromElsewhere(upper) }
-                return entry(node, try source.fd.status())
+                let status = try source.fd.status()
+                if let upper = directory.upper, stack.number(status.ino, ofLayer: 0) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
+                return entry(node, status)
             }
         }
     }

@@ -6,7 +6,7 @@ internal import UnionCore
 
 /// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon as there is one.
 extension UnionFileSystem {
-    /// Two system calls for a lower file (open, and none besides: its descriptor is the handle's), plus a copy-up for a writer.
+    /// One openat(2), whose descriptor the handle keeps; before it a copy-up for the first writer of a lower file.
     func serveOpen(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         let node = try table.node(node)
         let writes = flags & OpenFlags.accessMode != O_RDONLY || flags & O_TRUNC != 0

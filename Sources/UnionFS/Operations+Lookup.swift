@@ -58,7 +58,6 @@ extension UnionFileSystem {
     func serveAccess(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { throw .notImplemented }
 
     func serveStatfs(_ node: UInt64) throws(Errno) -> FilesystemStatus {
-        publishGauges()
         let root = stack.root.parts.first
         guard let root else { throw .stale }
         return try root.fd.filesystemStatus()

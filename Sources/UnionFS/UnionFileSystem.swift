@@ -31,10 +31,10 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         let numbered = layers.hasUpper && layers.root.parts.count > 1 ? layers.root.parts[1] : top
         let status = try numbered.fd.status()
         table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: numbered.layer),
-                           rootLayer: top.layer, rootIsUpper: layers.hasUpper)
-        handles = HandleTable(region: region)
+                           rootLayer: top.layer, rootIsUpper: layers.hasUpper, statistics: statistics)
+        handles = HandleTable(region: region, statistics: statistics)
         // Half for directories, the rest for open files and what a request needs for itself.
-        directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)))
+        directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)), statistics: statistics)
         super.init()
         let cache = directories
         table.onFree = { node in cache.remove(node) }
@@ -87,13 +87,6 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     public override func releasedir(_ node: UInt64, handle: UInt64) { serveReleasedir(node, handle: handle) }
     public override func fsyncdir(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { try serveFsyncdir(node, handle: handle, dataOnly: dataOnly) }
     public override func syncfs(_ node: UInt64) throws(Errno) { try serveSyncfs(node) }
-
-    func publishGauges() {
-        statistics.setGauge(.inodes, table.count)
-        statistics.setGauge(.openFiles, handles.openFiles)
-        statistics.setGauge(.openDirectories, handles.openDirectories)
-        statistics.setGauge(.cachedDescriptors, directories.descriptors)
-    }
 
     // ---- from a node to its object ----
 

@@ -38,7 +38,7 @@ enum DoctorDirectory {
             } ?? false
         } ?? false
         return Finding("  reflink", "reflink", works ? .good : .lacking, works ? "yes" : "no",
-                       "the first write to a lower file copies all of it: with xfs (reflink=1) or btrfs it costs no data; or -o metacopy=on for changes of mode and owner")
+                       "the first write to a lower file copies all of it: with xfs (reflink=1) or btrfs it costs no data")
     }
 
     private static func whiteout(_ d: FD) -> Finding {

@@ -65,7 +65,10 @@ extension Sandbox {
         for child in try Self.children(directory) {
             try child.withRef { n in
                 let status: FileStatus
-                do { status = try directory.status(n) } catch Errno.noEntry where skipsMissing { return }
+                do throws(Errno) { status = try directory.status(n) } catch {
+                    if skipsMissing, error == .noEntry { return }
+                    throw error
+                }
                 all.append(try Self.word(path + child.description, status, directory, n))
                 guard status.isDirectory else { return }
                 let below = try directory.openDirectory(n)

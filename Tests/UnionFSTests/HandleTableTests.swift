@@ -23,7 +23,7 @@ struct HandleTableTests {
     }
     @Test func handlesThatNobodyGave() throws {
         let table = HandleTable(region: try RecordRegion())
-        for handle in [0, 1, 5, UInt64(RecordRegion.handleCapacity), UInt64(UInt32.max), 1 << 32, UInt64.max] {
+        for handle in [0, 1, 5, UInt64(RecordRegion.handleCapacity), UInt64(UInt32.max), 1 << 32, UInt64.max] as [UInt64] {
             #expect(throws: Errno.badDescriptor) { try table.record(handle) }
             table.release(handle)
         }

@@ -69,7 +69,7 @@ struct InodeTableTests {
     }
     @Test func idsThatNobodyGave() throws {
         let table = try table()
-        for id in [0, 2, 1 << 32 | 1, UInt64.max, UInt64(UInt32.max), UInt64(RecordRegion.nodeCapacity), 99 << 32] {
+        for id in [0, 2, 1 << 32 | 1, UInt64.max, UInt64(UInt32.max), UInt64(RecordRegion.nodeCapacity), 99 << 32] as [UInt64] {
             #expect(throws: Errno.stale) { try table.node(id) }
         }
         #expect(try table.node(1) == InodeTable.root)
