@@ -53,6 +53,11 @@ final class DirectoryCache: @unchecked Sendable {
                 shard.ring.append(node)
             }
             shard.slots[node] = Slot(directory: directory, used: true)
+            // Places of what was removed go with a look of the hand, or here where it never has to look.
+            if shard.ring.count > 2 * shard.slots.count + 64 {
+                shard.ring = Array(shard.slots.keys)
+                shard.hand = 0
+            }
             shard.descriptors += directory.descriptorCount
             evictLocked(shard, to: limit, keeping: node, &dropped)
         }

@@ -5,6 +5,8 @@ internal import UnionCore
 /// Open files and directories. A file handle is an index into the records; the kernel keeps it until RELEASE, so a request on it
 /// reads its record without a lock.
 final class HandleTable: @unchecked Sendable {
+    /// Keeps the records mapped.
+    private let region: RecordRegion
     private let records: RecordArray<HandleRecord>
     private let mutex = Mutex()
     private var free: [UInt32] = []
@@ -16,6 +18,7 @@ final class HandleTable: @unchecked Sendable {
     private let statistics: MountStatistics?
 
     init(region: RecordRegion, statistics: MountStatistics? = nil) {
+        self.region = region
         records = region.handles
         self.statistics = statistics
     }

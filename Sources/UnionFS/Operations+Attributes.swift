@@ -14,6 +14,11 @@ extension UnionFileSystem {
         // is not passed on). Root keeps suid over a write, so what follows a removal by root is taken for a write.
         let keepsSuid = table.takeLostCapabilities(node) && change.isEmpty && caller.uid == 0
         let status = try withObject(node) { (fd, name, _) throws(Errno) in
+            if change.isEmpty {
+                // Anybody may ask for nothing (the kernel checks who may change what), but only the owner and root get suid cleared by it.
+                let status = try fd.status(name)
+                if caller.uid != 0, caller.uid != status.uid { return status }
+            }
             if change.uid != nil || change.gid != nil || change.isEmpty && !keepsSuid {
                 // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1).
                 try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)

@@ -69,7 +69,7 @@ struct DirectoryTests {
         let cache = DirectoryCache(descriptors: 64)
         var last: [UInt32: MergedDirectory] = [:]
         for step in 0..<5000 {
-            let node = UInt32(random.below(60))
+            let node = UInt32(1 + random.below(60))
             switch random.below(6) {
             case 0, 1:
                 let made = directory(1 + random.below(4))
