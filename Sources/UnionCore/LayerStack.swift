@@ -151,8 +151,19 @@ private enum Opening {
             }
             var markers = DirectoryMarkers()
             markers.impure = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.impure.name(namespace)) != nil
-            markers.opaque = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.opaque.name(namespace)) == UInt8(ascii: "y")
-            markers.xattrWhiteouts = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.opaque.name(namespace)) == UInt8(ascii: "x")
+            for form in [NameRef("trusted.overlay.opaque"), NameRef("user.overlay.opaque"), NameRef("user.fuseoverlayfs.opaque")] {
+                switch try fd.fd.xattrFirstByte(NameRef.empty, form) {
+                case UInt8(ascii: "y"): markers.opaque = true
+                case UInt8(ascii: "x"): markers.xattrWhiteouts = true
+                default: break
+                }
+            }
+            if options.whiteouts.readsNames, !markers.opaque {
+                do throws(Errno) {
+                    _ = try fd.fd.status(NameRef(".wh..wh..opq"))
+                    markers.opaque = true
+                } catch { if error != .noEntry { throw error } }
+            }
             return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, markers: markers)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
