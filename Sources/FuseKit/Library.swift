@@ -19,7 +19,7 @@ final class Library {
     private var replyError: Errno?
     private var repliedInit = false
 
-    init(_ options: MountOptions) throws(SessionError) {
+    init(_ options: SessionOptions) throws(SessionError) {
         maxRead = options.wanted.clampedMaxWrite
         unsafe cf_set_log(cs_log_capture())
         Library.dropMessages()

@@ -21,7 +21,7 @@ public final class Session: @unchecked Sendable {
     }
 
     public let filesystem: FileSystem
-    public let options: MountOptions
+    public let options: SessionOptions
 
     private var library: Library?
     private var mountPoint: FileName?
@@ -35,7 +35,7 @@ public final class Session: @unchecked Sendable {
     private var end: End?
     private var unmountsAtEnd = false
 
-    public init(filesystem: FileSystem, options: MountOptions = MountOptions()) {
+    public init(filesystem: FileSystem, options: SessionOptions = SessionOptions()) {
         self.filesystem = filesystem
         self.options = options
     }

@@ -9,22 +9,36 @@ extension FD {
         try checked { unsafe cs_getxattr_at(raw, name.base, attribute.base, buffer.baseAddress, buffer.count) }
     }
 
-    /// The value, or nil where there is none (ENODATA) and where the filesystem has no such attributes (EOPNOTSUPP).
+    /// The value, or nil where there is none (ENODATA) and where the filesystem has no such attributes (EOPNOTSUPP). Most objects have none:
+    /// that costs one call and no allocation.
     public func xattrIfPresent(_ name: NameRef, _ attribute: NameRef) throws(Errno) -> [UInt8]? {
-        var size = 256
-        while true {
-            var value = [UInt8](repeating: 0, count: size)
-            do throws(Errno) {
-                let length = try unsafe value.withMutableBytes { (b) throws(Errno) in try unsafe getXattr(name, attribute, into: b) }
-                value.removeLast(size - length)
-                return value
-            } catch {
-                switch error {
-                case .noData, .notSupported: return nil
-                case .range where size < 65536: size = 65536
-                default: throw error
-                }
+        do throws(Errno) {
+            var small = InlineArray<256, UInt8>(repeating: 0)
+            var span = small.mutableSpan
+            let length = try unsafe span.withUnsafeMutableBytes { (b) throws(Errno) in try unsafe getXattr(name, attribute, into: b) }
+            var value: [UInt8] = []
+            value.reserveCapacity(length)
+            for i in 0..<min(length, 256) { value.append(small[i]) }
+            return value
+        } catch {
+            switch error {
+            case .noData, .notSupported: return nil
+            case .range: return try longXattr(name, attribute)
+            default: throw error
             }
+        }
+    }
+
+    /// XATTR_SIZE_MAX is the longest.
+    private func longXattr(_ name: NameRef, _ attribute: NameRef) throws(Errno) -> [UInt8]? {
+        var value = [UInt8](repeating: 0, count: 65536)
+        do throws(Errno) {
+            let length = try unsafe value.withMutableBytes { (b) throws(Errno) in try unsafe getXattr(name, attribute, into: b) }
+            value.removeLast(65536 - length)
+            return value
+        } catch {
+            if error == .noData { return nil }
+            throw error
         }
     }
 
@@ -56,25 +70,32 @@ extension FD {
         try checked { unsafe cs_removexattr_at(raw, name.base, attribute.base) }
     }
 
-    /// The names, each with a NUL behind it. Empty where the filesystem has no attributes.
+    /// The names, each with a NUL behind it. Empty where the filesystem has no attributes; empty costs one call and no allocation.
     public func listXattrs(_ name: NameRef) throws(Errno) -> [UInt8] {
-        var size = 1024
-        while true {
-            var list = [UInt8](repeating: 0, count: size)
-            do throws(Errno) {
-                let length = try unsafe list.withMutableBytes { (b) throws(Errno) in
-                    try checked { unsafe cs_listxattr_at(raw, name.base, b.baseAddress?.assumingMemoryBound(to: CChar.self), b.count) }
-                }
-                list.removeLast(size - length)
+        do throws(Errno) {
+            var small = InlineArray<256, UInt8>(repeating: 0)
+            var span = small.mutableSpan
+            let length = try unsafe span.withUnsafeMutableBytes { (b) throws(Errno) in try unsafe listXattr(name, into: b) }
+            if length == 0 { return [] }
+            var list: [UInt8] = []
+            list.reserveCapacity(length)
+            for i in 0..<min(length, 256) { list.append(small[i]) }
+            return list
+        } catch {
+            switch error {
+            case .notSupported: return []
+            case .range:
+                var list = [UInt8](repeating: 0, count: 65536)
+                let length = try unsafe list.withMutableBytes { (b) throws(Errno) in try unsafe listXattr(name, into: b) }
+                list.removeLast(65536 - length)
                 return list
-            } catch {
-                switch error {
-                case .notSupported: return []
-                case .range where size < 65536: size = 65536
-                default: throw error
-                }
+            default: throw error
             }
         }
+    }
+
+    private func listXattr(_ name: NameRef, into b: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+        try checked { unsafe cs_listxattr_at(raw, name.base, b.baseAddress?.assumingMemoryBound(to: CChar.self), b.count) }
     }
 }
 

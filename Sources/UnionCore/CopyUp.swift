@@ -222,10 +222,11 @@ extension LayerStack {
         let flags = try directory.fd.fileFlags()
         try directory.fd.setFileFlags(flags & ~UInt32(0x30 /* FS_IMMUTABLE_FL | FS_APPEND_FL */))
         do throws(Errno) { try body() } catch {
-            try directory.fd.setFileFlags(flags)
+            do throws(Errno) { try directory.fd.setFileFlags(flags) } catch { }
             throw error
         }
-        try directory.fd.setFileFlags(flags)
+        // The copy is visible: an error now would say that it is not. Flags that could be taken away can be given back.
+        do throws(Errno) { try directory.fd.setFileFlags(flags) } catch { }
     }
 
     /// `overlay.impure` on a directory: some child shows another inode number than its own.

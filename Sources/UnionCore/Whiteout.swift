@@ -17,7 +17,8 @@ extension LayerStack {
     /// An object found under a name: is it no object at all but a whiteout of the name?
     func isWhiteout(_ status: FileStatus, _ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Bool {
         if Whiteout.isDevice(status) { return true }
-        guard part.markers.xattrWhiteouts, status.isRegular, status.size == 0 else { return false }
+        // In lower layers only, as overlayfs reads it: nobody writes it into an upper one.
+        guard part.markers.xattrWhiteouts, status.isRegular, status.size == 0, !(hasUpper && part.layer == 0) else { return false }
         return try part.fd.xattrFirstByte(name, OverlayXattr.whiteout.name(xattrs)) != nil
     }
 

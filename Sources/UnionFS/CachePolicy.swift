@@ -8,12 +8,12 @@ struct CachePolicy: Sendable {
     let seconds: UInt32
     let openFlags: OpenReplyFlags = [.keepCache]
 
-    init(_ options: UnionCore.MountOptions) {
+    init(_ options: MountOptions) {
         seconds = options.cacheSeconds ?? 1 << 30
     }
 
     /// O_TRUNC comes with the open: a copy-up then copies nothing, and truncating costs no request of its own.
-    func wanted(_ wanted: Wanted, _ options: UnionCore.MountOptions) -> Wanted {
+    func wanted(_ wanted: Wanted, _ options: MountOptions) -> Wanted {
         var wanted = wanted
         wanted.atomicTruncate = true
         wanted.posixACL = !options.noACL

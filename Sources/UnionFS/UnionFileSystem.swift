@@ -19,7 +19,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let statistics: MountStatistics
     let policy: CachePolicy
 
-    public init(layers: LayerStack, options: UnionCore.MountOptions, statistics: MountStatistics) throws(Errno) {
+    public init(layers: LayerStack, options: MountOptions, statistics: MountStatistics) throws(Errno) {
         stack = layers
         self.statistics = statistics
         let openFileLimit = Process.raiseOpenFileLimit()

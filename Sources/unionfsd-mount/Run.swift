@@ -68,7 +68,7 @@ struct Run {
         record.device = Run.top(preflight.mountpoint)?.device
     }
 
-    private static func mounted(_ options: UnionCore.MountOptions, _ layers: LayerStack, _ statistics: MountStatistics,
+    private static func mounted(_ options: MountOptions, _ layers: LayerStack, _ statistics: MountStatistics,
                                 _ mountpoint: FileName) throws(RegistryError) -> Session {
         let session = try Serve.session(options, layers: layers, statistics: statistics)
         if options.isVolatile, let work = layers.work {

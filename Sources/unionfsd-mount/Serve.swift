@@ -6,7 +6,7 @@ internal import UnionFS
 
 /// The one place where the mount's options meet what serves it.
 enum Serve {
-    static func session(_ options: UnionCore.MountOptions, layers: LayerStack, statistics: MountStatistics) throws(RegistryError) -> Session {
+    static func session(_ options: MountOptions, layers: LayerStack, statistics: MountStatistics) throws(RegistryError) -> Session {
         let filesystem: UnionFileSystem
         do throws(Errno) { filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics) } catch {
             throw RegistryError("no memory for the inode table: \(error.text)")
@@ -14,8 +14,8 @@ enum Serve {
         return Session(filesystem: filesystem, options: transport(options, filesystem))
     }
 
-    private static func transport(_ options: UnionCore.MountOptions, _ filesystem: UnionFileSystem) -> FuseKit.MountOptions {
-        var fuse = FuseKit.MountOptions()
+    private static func transport(_ options: MountOptions, _ filesystem: UnionFileSystem) -> SessionOptions {
+        var fuse = SessionOptions()
         fuse.source = options.fsname
         fuse.subtype = options.subtype
         fuse.readOnly = options.isReadOnly

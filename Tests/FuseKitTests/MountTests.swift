@@ -132,7 +132,7 @@ struct MountTests {
 
     @Test func whatWasAgreed() throws {
         let fs = MemoryFileSystem()
-        var options = MountOptions()
+        var options = SessionOptions()
         options.source = "a,b\\c"
         options.wanted.passthrough = true
         _ = try withMount(fs, options) { _, session in
@@ -152,7 +152,7 @@ struct MountTests {
 
     @Test func notificationsAndBacking() throws {
         let fs = MemoryFileSystem()
-        var options = MountOptions()
+        var options = SessionOptions()
         options.wanted.passthrough = true
         _ = try withMount(fs, options) { root, session in
             let connection = try #require(session.connection)
@@ -180,7 +180,7 @@ struct MountTests {
     @Test func passthrough() throws {
         let backing = try FD.currentDirectory.open(NameRef("/tmp"), OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
         let fs = PassingFileSystem(backing.fd)
-        var options = MountOptions()
+        var options = SessionOptions()
         options.wanted.passthrough = true
         _ = try withMount(fs, options) { root, session in
             guard session.connection?.agreed.contains(.passthrough) == true else { return }
@@ -254,7 +254,7 @@ struct MountTests {
 
     @Test func manyThreads() throws {
         let fs = MemoryFileSystem()
-        var options = MountOptions()
+        var options = SessionOptions()
         options.threads = 8
         let threads = 4
         _ = try withMount(fs, options) { root, _ in

@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func mountOptions() {
-        var options = MountOptions()
+        var options = SessionOptions()
         options.source = "a,b\\c"
         options.noSetuid = false
         #expect(options.libraryOptions == "fsname=a\\,b\\\\c,subtype=unionfsd,max_read=1048576,rw,suid,allow_other,default_permissions")

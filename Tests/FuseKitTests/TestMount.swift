@@ -5,7 +5,7 @@ import LinuxSys
 /// Runs `body` with a mount in a directory of its own, served by threads of this process. Whatever happens, the mount is
 /// gone at the end: a watchdog aborts the connection after half a minute, so that no test hangs in a system call.
 /// Mounts of a process that crashed are removed by the next. Answers how the session ended.
-func withMount(_ filesystem: FileSystem, _ options: MountOptions = MountOptions(),
+func withMount(_ filesystem: FileSystem, _ options: SessionOptions = SessionOptions(),
                _ body: (FD, Session) throws -> Void) throws -> Session.End? {
     removeLeftovers()
     let path = FileName("/tmp/fusekit-test-\(getpid())-\(UInt32.random(in: 0 ... .max))")

@@ -1,7 +1,7 @@
 public import LinuxSys
 
 /// How a mount is made and served.
-public struct MountOptions: Sendable {
+public struct SessionOptions: Sendable {
     /// First column of /proc/mounts (libfuse's `fsname`).
     public var source: FileName = "unionfsd"
     /// The filesystem's type is `fuse.` and this.
@@ -25,7 +25,7 @@ public struct MountOptions: Sendable {
 
     static let maximumThreads = 16
     func threadCount(processors: Int) -> Int {
-        min(max(threads ?? max(4, 2 * processors), 1), MountOptions.maximumThreads)
+        min(max(threads ?? max(4, 2 * processors), 1), SessionOptions.maximumThreads)
     }
 
     /// The text behind libfuse's `-o`.
