@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -181,10 +180,6 @@ long cs_copy_file_range(int in, int64_t *oi, int out, int64_t *oo, size_t n, uns
 	return r;
 }
 long cs_ficlone(int dest, int src) { RET(ioctl(dest, FICLONE, src)); }
-long cs_ficlonerange(int dest, int src, uint64_t so, uint64_t len, uint64_t dof) {
-	struct file_clone_range a = { src, so, len, dof };
-	RET(ioctl(dest, FICLONERANGE, &a));
-}
 long cs_fallocate(int fd, int mode, int64_t off, int64_t len) { RET(fallocate(fd, mode, off, len)); }
 long cs_lseek(int fd, int64_t off, int whence) { RET(lseek(fd, off, whence)); }
 long cs_ftruncate(int fd, int64_t len) { RET(ftruncate(fd, len)); }
@@ -304,12 +299,8 @@ long cs_close_range(unsigned first, unsigned last) {
 	return 0;
 }
 long cs_unshare(int flags) { RET(unshare(flags)); }
-long cs_set_fsuid(uint32_t uid) { return syscall(SYS_setfsuid, uid); }
-long cs_set_fsgid(uint32_t gid) { return syscall(SYS_setfsgid, gid); }
 long cs_setgroups_thread(size_t n, const uint32_t *g) { RET(syscall(SYS_setgroups, n, g)); }
-long cs_getgroups(size_t n, uint32_t *g) { RET(getgroups((int)n, g)); }
 long cs_prctl_name(const char *name) { RET(prctl(PR_SET_NAME, name, 0, 0, 0)); }
-long cs_gettid(void) { return syscall(SYS_gettid); }
 long cs_raise_nofile(uint64_t *limit) {
 	struct rlimit l;
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0) return -(long)errno;
@@ -333,7 +324,6 @@ long cs_has_capability(int cap) {
 	if (syscall(SYS_capget, &header, data) < 0) return -(long)errno;
 	return (data[cap / 32].effective >> (cap % 32)) & 1;
 }
-long cs_pidfd_open(int pid) { RET(syscall(434, pid, 0)); }
 long cs_set_nonblock(int fd, int on) {
 	int f = fcntl(fd, F_GETFL);
 	if (f < 0) return -(long)errno;
@@ -343,7 +333,6 @@ long cs_flock(int fd, int operation) { RET(flock(fd, operation)); }
 long cs_chdir(const char *p) { RET(chdir(p)); }
 long cs_dup2(int from, int to) { RET(dup2(from, to)); }
 int cs_isatty(int fd) { return isatty(fd); }
-long cs_eventfd(void) { RET(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 long cs_is_initial_userns(void) {
 	char b[128];
 	int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);

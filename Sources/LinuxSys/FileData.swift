@@ -45,9 +45,6 @@ extension FD {
     }
     /// FICLONE: the whole file shares its blocks with `source`.
     public func reflink(from source: FD) throws(Errno) { try checked { cs_ficlone(raw, source.raw) } }
-    public func reflinkRange(from source: FD, sourceOffset: UInt64, length: UInt64, offset: UInt64) throws(Errno) {
-        try checked { cs_ficlonerange(raw, source.raw, sourceOffset, length, offset) }
-    }
     public func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno) {
         try checked { cs_fallocate(raw, mode, offset, length) }
     }

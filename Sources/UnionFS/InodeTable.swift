@@ -120,7 +120,7 @@ final class InodeTable: @unchecked Sendable {
         names.added()
         nodes[node].firstName = index
         nodes[node].version &+= 1
-        nodes[parent].children += 1
+        nodes[parent].children &+= 1
     }
 
     private func growNamesLocked() {
@@ -167,7 +167,7 @@ final class InodeTable: @unchecked Sendable {
         heap.remove(d.name, length: Int(d.nameLength))
         dentries[index] = DentryRecord()
         freeDentries.append(index)
-        nodes[d.parent].children -= 1
+        nodes[d.parent].children &-= 1
         freeIfUnusedLocked(d.parent)
     }
 
@@ -331,9 +331,9 @@ final class InodeTable: @unchecked Sendable {
     /// Removes a name without looking after its parent, which the caller does.
     private func detachNameLocked(_ index: UInt32) {
         let parent = dentries[index].parent
-        nodes[parent].children += 1
+        nodes[parent].children &+= 1
         removeNameLocked(index)
-        nodes[parent].children -= 1
+        nodes[parent].children &-= 1
     }
 
     // ---- inode numbers, for files with several names ----

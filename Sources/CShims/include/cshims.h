@@ -70,7 +70,6 @@ long cs_write(int fd, const void *buf, size_t n);
 long cs_writev(int fd, const struct iovec *iov, int count);
 long cs_copy_file_range(int in, int64_t *off_in, int out, int64_t *off_out, size_t n, unsigned flags);
 long cs_ficlone(int dest, int src);
-long cs_ficlonerange(int dest, int src, uint64_t src_off, uint64_t len, uint64_t dest_off);
 long cs_fallocate(int fd, int mode, int64_t off, int64_t len);
 long cs_lseek(int fd, int64_t off, int whence);
 long cs_ftruncate(int fd, int64_t len);
@@ -127,20 +126,14 @@ int cs_wtermsig(int status);
 long cs_kill(int pid, int sig);
 long cs_close_range(unsigned first, unsigned last);
 long cs_unshare(int flags);
-long cs_set_fsuid(uint32_t uid);	/* answers the previous one */
-long cs_set_fsgid(uint32_t gid);
 /* The supplementary groups of this thread alone (the raw system call). */
 long cs_setgroups_thread(size_t n, const uint32_t *groups);
-long cs_getgroups(size_t n, uint32_t *groups);
 long cs_prctl_name(const char *name);
-long cs_gettid(void);
 long cs_raise_nofile(uint64_t *limit);	/* soft limit up to the hard one; answers the limit in force */
 long cs_poll_in(int fd, int timeout_ms);
 long cs_has_capability(int cap);	/* 1 when effective, 0 when not */
-long cs_pidfd_open(int pid);
 long cs_set_nonblock(int fd, int on);
 long cs_flock(int fd, int operation);
-long cs_eventfd(void);
 long cs_is_initial_userns(void);
 long cs_chdir(const char *path);
 long cs_dup2(int from, int to);
