@@ -299,6 +299,8 @@ long cs_close_range(unsigned first, unsigned last) {
 	return 0;
 }
 long cs_unshare(int flags) { RET(unshare(flags)); }
+long cs_set_fsuid(uint32_t uid) { return syscall(SYS_setfsuid, uid); }
+long cs_set_fsgid(uint32_t gid) { return syscall(SYS_setfsgid, gid); }
 long cs_setgroups_thread(size_t n, const uint32_t *g) { RET(syscall(SYS_setgroups, n, g)); }
 long cs_prctl_name(const char *name) { RET(prctl(PR_SET_NAME, name, 0, 0, 0)); }
 long cs_raise_nofile(uint64_t *limit) {

@@ -126,6 +126,8 @@ int cs_wtermsig(int status);
 long cs_kill(int pid, int sig);
 long cs_close_range(unsigned first, unsigned last);
 long cs_unshare(int flags);
+long cs_set_fsuid(uint32_t uid);	/* of this thread; answers the previous one */
+long cs_set_fsgid(uint32_t gid);
 /* The supplementary groups of this thread alone (the raw system call). */
 long cs_setgroups_thread(size_t n, const uint32_t *groups);
 long cs_prctl_name(const char *name);
