@@ -164,7 +164,6 @@ struct NameBuffer {
             return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self), count: count))
         }
     }
-    func equals(_ name: NameRef) -> Bool { withRef { $0.equals(name) } }
 }
 
 /// The mapped region: address space for as many records as a mount can ever need; memory only for those in use.
