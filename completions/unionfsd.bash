@@ -186,14 +186,18 @@ _unionfsd() {
 
 _unionfsd_mount() {
     repeating_flags=()
-    non_repeating_flags=(-f --foreground -d --debug --read-only --volatile --no-redirects --version -h --help)
-    repeating_options=(--lower -o --option)
+    non_repeating_flags=(-f --foreground -d --debug --read-only --volatile --no-redirects --metacopy --version -h --help)
+    repeating_options=(--lower --data -o --option)
     non_repeating_options=(--upper --work --threads)
     __unionfsd_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--lower')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '--data')
         __unionfsd_add_completions -d
         return
         ;;

@@ -113,12 +113,12 @@ unmount_below() {
 join() { local IFS=$1; shift; echo "$*"; }
 
 # kernel_mount MNT UPPER WORK LOWER...: the kernel's overlayfs in the form that unionfsd's defaults have, the
-# uppermost lower first. An empty UPPER makes it read-only.
+# uppermost lower first. An empty UPPER makes it read-only. METACOPY=on turns that on, here and below.
 kernel_mount() {
     local mnt=$1 upper=$2 work=$3 options
     shift 3
     options=lowerdir=$(join : "$@")
-    [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=on,metacopy=off"
+    [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=on,metacopy=${METACOPY:-off}"
     mount -t overlay overlay -o "$options" "$mnt"
 }
 
@@ -128,6 +128,7 @@ union_mount() {
     local mnt=$1 upper=$2 work=$3 layer arguments=()
     shift 3
     for layer; do arguments+=(--lower "$layer"); done
+    [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
     timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null
 }

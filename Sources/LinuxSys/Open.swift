@@ -38,6 +38,14 @@ extension FD {
         OwnedFD(adopting: Int32(try checked { cs_reopen(raw, flags) }))
     }
 
+    /// The same without touching the access time, where we may.
+    public func reopenQuietly(_ flags: Int32) throws(Errno) -> OwnedFD {
+        do throws(Errno) { return try reopen(flags | OpenFlags.noAccessTime) } catch {
+            guard error == .notPermitted else { throw error }
+            return try reopen(flags)
+        }
+    }
+
     /// The tree at a path as a private mount of its own, nothing mounted below it in view (open_tree(2), OPEN_TREE_CLONE),
     /// read-only and without access times (mount_setattr(2)): what is opened through it cannot write.
     /// Needs CAP_SYS_ADMIN over the mount namespace.

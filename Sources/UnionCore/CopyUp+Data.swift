@@ -4,12 +4,14 @@ internal import Glibc
 /// A file's contents: shared by reflink where the filesystem can, else copied by the kernel, else through our memory; holes
 /// stay holes.
 extension LayerStack {
-    func copyData(from: FD, to: FD, _ source: CopyUpSource, _ extent: CopyUpExtent) throws(Errno) -> (bytes: UInt64, isReflinked: Bool) {
-        var length = source.status.size
+    /// - Parameters:
+    ///   - size: that the copy has in the end; `stored`: of the file that has the data. They differ in a hostile layer only.
+    func copyData(from: FD, to: FD, size: UInt64, stored: FileStatus, _ extent: CopyUpExtent) throws(Errno) -> (bytes: UInt64, isReflinked: Bool) {
+        var length = min(size, stored.size)
         if case .prefix(let limit) = extent { length = min(length, limit) }
         if length == 0 { return (0, false) }
 
-        if length == source.status.size, layers[source.layer].device == upperLayer?.device, !reflinkFails.load() {
+        if length == size, length == stored.size, stored.dev == upperLayer?.device, !reflinkFails.load() {
             try step(.cloneData)
             do throws(Errno) {
                 try to.reflink(from: from)
@@ -22,7 +24,7 @@ extension LayerStack {
             }
         }
         let end = Int64(clamping: length)
-        if source.status.blocks &* 512 >= source.status.size {
+        if stored.blocks &* 512 >= stored.size {
             try copyRange(from, to, 0, end)
         } else {
             try copyDataBetweenHoles(from, to, end)

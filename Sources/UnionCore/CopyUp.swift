@@ -6,6 +6,8 @@ public enum CopyUpExtent: Sendable {
     case all
     /// The caller cuts it to this length next: nothing behind it is copied.
     case prefix(UInt64)
+    /// The caller changes metadata only: with `metacopy=on` nothing is copied.
+    case metadata
 }
 
 /// A lower object as a copy-up finds it: a name in a directory of its layer, or with the empty name a descriptor.
@@ -14,11 +16,14 @@ public struct CopyUpSource {
     public let name: NameRef
     public let layer: Int
     public let status: FileStatus
-    public init(directory: FD, name: NameRef, layer: Int, status: FileStatus) {
+    /// For a metacopy file: a descriptor (O_PATH will do) of the file that has its data.
+    public let data: FD?
+    public init(directory: FD, name: NameRef, layer: Int, status: FileStatus, data: FD? = nil) {
         self.directory = directory
         self.name = name
         self.layer = layer
         self.status = status
+        self.data = data
     }
 }
 
@@ -34,9 +39,12 @@ public final class StagedCopy {
     /// Bytes of data that were copied; shared by reflink they cost nothing.
     public let bytes: UInt64
     public let isReflinked: Bool
+    /// Its data stayed in the layers below.
+    public let isMetacopy: Bool
     var isPublished = false
 
-    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool) {
+    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool,
+         isMetacopy: Bool = false) {
         self.work = work
         self.temporary = temporary
         self.file = file
@@ -44,6 +52,7 @@ public final class StagedCopy {
         self.hasOrigin = hasOrigin
         self.bytes = bytes
         self.isReflinked = isReflinked
+        self.isMetacopy = isMetacopy
     }
     deinit {
         if !isPublished, let temporary { temporary.withRef { name in work.discard(name, isDirectory: isDirectory) } }
@@ -75,10 +84,10 @@ extension LayerStack {
     }
 
     private func stageFile(_ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool) throws(Errno) -> StagedCopy {
+        var leavesData = false
+        if case .metadata = extent { leavesData = makesMetacopies }
         try step(.openSource)
-        let from = source.name.isEmpty
-            ? try source.directory.reopen(O_RDONLY)
-            : try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        let from = leavesData ? OwnedFD(adopting: -1) : try openSourceData(source)
         try step(.makeTemporary)
         var temporary: ShortName?
         let to: OwnedFD
@@ -90,18 +99,32 @@ extension LayerStack {
             temporary = name
         }
         do throws(Errno) {
-            let copied = try copyData(from: from.fd, to: to.fd, source, extent)
+            var copied: (bytes: UInt64, isReflinked: Bool) = (0, false)
+            if leavesData {
+                try step(.setMetacopy)
+                try to.fd.truncate(Int64(clamping: source.status.size))
+                try to.fd.setXattr(NameRef.empty, OverlayXattr.metacopy.name(xattrs), [])
+            } else {
+                let stored = source.data == nil ? source.status : try from.fd.status()
+                copied = try copyData(from: from.fd, to: to.fd, size: source.status.size, stored: stored, extent)
+            }
             let hasOrigin = try copyMetadata(source, to: to.fd, NameRef.empty, indexed: indexed)
             if copied.bytes > 0, options.durability != .volatile {
                 try step(.synchronise)
                 try to.fd.sync()
             }
             return StagedCopy(work: work, temporary: temporary, file: to, isDirectory: false, hasOrigin: hasOrigin,
-                              bytes: copied.bytes, isReflinked: copied.isReflinked)
+                              bytes: copied.bytes, isReflinked: copied.isReflinked, isMetacopy: leavesData)
         } catch {
             if let temporary { temporary.withRef { n in work.discard(n, isDirectory: false) } }
             throw error
         }
+    }
+
+    private func openSourceData(_ source: CopyUpSource) throws(Errno) -> OwnedFD {
+        if let data = source.data { return try data.reopenQuietly(O_RDONLY) }
+        if source.name.isEmpty { return try source.directory.reopenQuietly(O_RDONLY) }
+        return try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
 
     private func stageNamed(_ source: CopyUpSource, _ work: WorkDirectory, _ indexed: Bool,

@@ -19,6 +19,10 @@ public struct Found: Sendable {
     public var nlink: UInt32
     /// With `indexName`: st_nlink of the lower file.
     public var lowerLinks: UInt32 = 0
+    /// The object shown has no data of its own (metacopy): they are in a layer below.
+    public var isMetacopy = false
+    /// With `isMetacopy`: st_blocks of the data, where they were looked at.
+    public var dataBlocks: UInt64?
 }
 
 extension LayerStack {
@@ -33,7 +37,10 @@ extension LayerStack {
             switch try look(part, name, &found) {
             case .absent: continue
             case .end: return try found.result(self)
-            case .file(let status): return try file(part, name, status)
+            case .file(let status):
+                var file = try file(part, name, status)
+                if file.isMetacopy { try followMetacopy(&file, parent, name) }
+                return file
             case .directory(let redirect):
                 guard let redirect else { continue }
                 return try lookupBelow(part.layer, parent, redirect, &found)
@@ -54,6 +61,32 @@ extension LayerStack {
             }
         }
         return false
+    }
+
+    /// One name of one layer, where a file is looked for.
+    enum FileLook {
+        case absent, end
+        case file(FileHit)
+    }
+    func lookForFile(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> FileLook {
+        var none = DirectoryUnderWay()
+        return switch try look(part, name, &none) {
+        case .absent: .absent
+        case .file(let status): .file(FileHit(part: part, name: name.owned, status: status))
+        case .end, .directory: .end
+        }
+    }
+    /// The same by a path from a layer's root, which becomes what the layers below call it.
+    func lookPathForFile(_ layer: Layer, _ path: inout FileName) throws(Errno) -> FileLook {
+        var none = DirectoryUnderWay()
+        var holder: LayerDirectory?
+        switch try lookPath(layer, &path, &none, &holder) {
+        case .absent: return .absent
+        case .file(let status):
+            guard let holder, let name = path.bytes.split(separator: UInt8(ascii: "/")).last else { return .end }
+            return .file(FileHit(part: holder, name: FileName(bytes: Array(name)), status: status))
+        case .end, .directory: return .end
+        }
     }
 
     private enum Look {
@@ -108,13 +141,14 @@ extension LayerStack {
                              _ found: inout DirectoryUnderWay) throws(Errno) -> Found? {
         var redirect = redirect
         var from = layer
+        var holder: LayerDirectory?
         // Each layer may redirect once more; layers only go down, so this ends.
         search: while true {
             if Redirect.isAbsolute(redirect) {
                 var path = redirect
                 var next: FileName?
                 for layer in layers where layer.index > from {
-                    switch try lookPath(layer, &path, &found) {
+                    switch try lookPath(layer, &path, &found, &holder) {
                     case .absent: continue
                     case .end, .file: break search
                     case .directory(let more):
@@ -149,8 +183,10 @@ extension LayerStack {
     }
 
     /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque. `path` becomes what the
-    /// layers below call it: a directory on the way may have been renamed in this one (ovl_check_redirect).
-    private func lookPath(_ layer: Layer, _ path: inout FileName, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
+    /// layers below call it: a directory on the way may have been renamed in this one (ovl_check_redirect). `holder`: the directory that
+    /// has the last name.
+    private func lookPath(_ layer: Layer, _ path: inout FileName, _ found: inout DirectoryUnderWay,
+                          _ holder: inout LayerDirectory?) throws(Errno) -> Look {
         var at = layer.root
         var endsHere = false
         var below: [UInt8] = []
@@ -158,6 +194,7 @@ extension LayerStack {
         for (position, name) in components.enumerated() {
             if position == components.count - 1 {
                 let look = try name.withRef { (n) throws(Errno) in try self.look(at, n, &found) }
+                holder = at
                 path = FileName(bytes: below).appending(component: name)
                 if case .directory = look, endsHere { return .end }
                 if case .absent = look, endsHere { return .end }
@@ -189,6 +226,7 @@ extension LayerStack {
     private func file(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
         if hasUpper, part.layer == 0 { return try upperFile(part, name, status) }
         var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
+        if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
         if let index, status.nlink > 1, let handle = originHandle(part.fd, name, layer: part.layer) {
             let indexName = handle.indexName
             found.indexName = indexName
@@ -198,6 +236,7 @@ extension LayerStack {
                 found.isInUpper = true
                 found.status = copy
                 found.isShownFromIndex = true
+                if copy.isRegular { found.isMetacopy = try indexName.withRef { (n) throws(Errno) in try isMetacopy(index.fd, n) } }
                 found.nlink = try index.unionLinks(indexName, upper: copy.nlink, lower: status.nlink)
             }
         }
@@ -206,6 +245,7 @@ extension LayerStack {
 
     private func upperFile(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
         var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
+        if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
         guard let origin = try readOrigin(part.fd, name) else { return found }
         if let index, status.nlink > 1 {
             let indexName = origin.indexName

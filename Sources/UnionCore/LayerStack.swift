@@ -5,6 +5,8 @@ internal import Glibc
 public final class LayerStack: Sendable {
     /// The upper layer first where there is one, then the lower ones from the top.
     public let layers: [Layer]
+    /// Below all of them, seen only through what metacopy files say (`lowerdir=A::D`).
+    public let dataLayers: [Layer]
     public let hasUpper: Bool
     public let work: WorkDirectory?
     public let index: Index?
@@ -59,6 +61,13 @@ public final class LayerStack: Sendable {
             let fd = try Opening.directory(path, clone: true, what: "lower directory")
             opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options))
         }
+        var data: [Layer] = []
+        var others: [UInt64] = []
+        for path in options.dataLower {
+            let fd = try Opening.directory(path, clone: true, what: "data layer")
+            data.append(try Opening.layer(opened.count + data.count, false, path, fd, &others, namespace, options))
+        }
+        dataLayers = data
         layers = opened
         filesystemCount = filesystems.count
         root = MergedDirectory(parts: Opening.rootParts(opened), hasUpper: upper != nil)
@@ -117,7 +126,6 @@ private enum Opening {
         try refuse(options.squashToUID != nil, "squash_to_uid")
         try refuse(options.squashToGID != nil, "squash_to_gid")
         try refuse(options.xattrPermissions != 0, "xattr_permissions")
-        try refuse(!options.dataLower.isEmpty, "a data-only lower layer (lowerdir=A::B)")
     }
 
     static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {

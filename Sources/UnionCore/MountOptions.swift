@@ -75,6 +75,7 @@ public struct MountOptions: Sendable {
     /// `ro`, or no upper layer.
     public var readOnly = false
     public var redirectDir: RedirectDir
+    /// The first change of a file's metadata leaves its data in the lower layer, and layers that have such files are followed.
     public var metacopy = false
     public var index: Switch
     public var xino: Switch = .auto

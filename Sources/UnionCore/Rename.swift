@@ -6,7 +6,7 @@ public struct RenameSubject {
     public let name: NameRef
     /// For a directory: its parts.
     public let moved: MergedDirectory?
-    /// For a directory that the layers below have, too: where they keep it.
+    /// For a directory that the layers below have, too, and for a file whose data they have (metacopy): where they keep it.
     public let redirect: FileName?
     public init(directory: MergedDirectory, name: NameRef, moved: MergedDirectory?, redirect: FileName?) {
         self.directory = directory
@@ -14,6 +14,7 @@ public struct RenameSubject {
         self.moved = moved
         self.redirect = redirect
     }
+    var isMergedDirectory: Bool { moved != nil && redirect != nil }
 }
 
 /// Names moved: the upper objects change places in one rename, with a whiteout where a layer below would show the old name again.
@@ -29,8 +30,8 @@ extension LayerStack {
         if exchange {
             try prepareMove(target, in: toUpper, overLower: oldIsBelow)
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name, .exchange)
-            if from.redirect != nil { try removeMarker(toUpper.fd, target.name) }
-            if target.redirect != nil { try removeMarker(fromUpper.fd, from.name) }
+            if from.isMergedDirectory { try removeMarker(toUpper.fd, target.name) }
+            if target.isMergedDirectory { try removeMarker(fromUpper.fd, from.name) }
         } else {
             try move(from, fromUpper, to: target, toUpper, leaveWhiteout: oldIsBelow)
         }
@@ -41,11 +42,9 @@ extension LayerStack {
 
     /// What a directory must say of itself before it stands under another name.
     private func prepareMove(_ subject: RenameSubject, in upper: LayerDirectory, overLower: Bool) throws(Errno) {
-        guard subject.moved != nil else { return }
         if let redirect = subject.redirect {
-            try step(.setRedirect)
-            try upper.fd.setXattr(subject.name, OverlayXattr.redirect.name(xattrs), Array(redirect.bytes))
-        } else if overLower {
+            try setRedirect(redirect, on: upper.fd, subject.name)
+        } else if subject.moved != nil, overLower {
             try setOpaque(upper.fd, subject.name)
         }
     }
@@ -80,7 +79,7 @@ extension LayerStack {
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name)
             try placeWhiteoutLocked(fromUpper.fd, from.name)
         }
-        if from.redirect != nil { try removeMarker(toUpper.fd, target.name) }
+        if from.isMergedDirectory { try removeMarker(toUpper.fd, target.name) }
     }
 
     /// Beside a directory the marker says opaque, which a merged directory that moved there is not.

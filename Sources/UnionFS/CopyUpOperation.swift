@@ -5,9 +5,10 @@ internal import UnionCore
 /// Copy-up of live nodes: ancestors first, one copier for each inode, data with no lock held, and the publication under the
 /// directory's lock after a look whether the name still stands for the node.
 extension UnionFileSystem {
-    /// The node is in the upper layer when this returns. Costs one read of the record when it is already.
-    func ensureUpper(_ node: UInt32, _ cause: CopyUpCause, extent: CopyUpExtent = .all) throws(Errno) {
-        if table[node].flags.contains(.upper) { return }
+    /// The node is in the upper layer when this returns, and with it as much of its data as the extent says. Costs one read of the record when
+    /// it is already.
+    func ensureUpper(_ node: UInt32, _ cause: CopyUpCause, extent: CopyUpExtent = .metadata) throws(Errno) {
+        if isUpper(node, extent) { return }
         guard stack.hasUpper else { throw .readOnly }
         do throws(Errno) {
             try withResources { () throws(Errno) in try copyUp(node, cause, extent) }
@@ -15,6 +16,12 @@ extension UnionFileSystem {
             statistics.recordCopyUpFailure(cause: cause)
             throw error
         }
+    }
+
+    private func isUpper(_ node: UInt32, _ extent: CopyUpExtent) -> Bool {
+        let record = table[node]
+        if case .metadata = extent { return record.flags.contains(.upper) }
+        return record.hasUpperData
     }
 
     private func copyUp(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) {
@@ -26,15 +33,19 @@ extension UnionFileSystem {
                 chain.append(above.parent)
                 at = above.parent
             }
-            while let directory = chain.popLast() { _ = try copyUpOne(directory, .parent, .all) }
+            while let directory = chain.popLast() { _ = try copyUpOne(directory, .parent, .metadata) }
             // False: renamed into another directory meanwhile, which may be a lower one.
         } while try !copyUpOne(node, cause, extent)
     }
 
     private func copyUpOne(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) -> Bool {
         try claims.holding(node) { () throws(Errno) in
-            if table[node].flags.contains(.upper) { return true }
+            if isUpper(node, extent) { return true }
             let began = Clock.monotonic
+            if table[node].flags.contains(.upper) {
+                try copyDataUp(node, cause, extent)
+                return true
+            }
             guard let staged = try stageAndPublish(node, extent) else { return false }
             statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
                                     nanoseconds: Clock.monotonic &- began)
@@ -44,7 +55,7 @@ extension UnionFileSystem {
 
     private func kind(_ node: UInt32, _ staged: StagedCopy) -> CopyUpKind {
         switch FileKind(rawValue: table[node].kind) {
-        case .regular: staged.isReflinked ? .reflinkedFile : .file
+        case .regular: staged.isMetacopy ? .metadataOnlyFile : staged.isReflinked ? .reflinkedFile : .file
         case .directory: .directory
         case .symlink: .symlink
         default: .special
@@ -60,13 +71,16 @@ extension UnionFileSystem {
         guard let part = parent.part(inLayer: location.layer) else { throw .stale }
         let own = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let indexName = table.ownedIndexName(node)
+        let data = try dataOfMetacopy(node, extent)
+        var blocks: UInt64 = 0
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
                     let source = CopyUpSource(directory: top.fd, name: NameRef.empty, layer: top.layer, status: try top.fd.status())
                     return try stack.stageCopy(source, extent: extent, indexed: false)
                 }
-                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try part.fd.status(name))
+                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try part.fd.status(name), data: data.fd.isValid ? data.fd : nil)
+                blocks = source.status.blocks
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
             }
         }
@@ -79,7 +93,7 @@ extension UnionFileSystem {
                     try stack.publishLocked(staged, in: upper, name)
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
-                table.copiedUp(node, location.parent, name, indexed: indexName != nil)
+                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil)
             }
             return true
         }
@@ -91,7 +105,12 @@ extension UnionFileSystem {
         let record = table[node]
         guard record.orphan >= 0 else { throw .stale }
         let fd = FD(raw: record.orphan)
-        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try fd.status())
+        let data = record.flags.contains(.metacopy) ? FD(raw: record.dataFD) : nil
+        if let data, !data.isValid { throw .io }
+        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try fd.status(), data: data)
+        // Nothing would lead from a copy without a name to its data.
+        var extent = extent
+        if case .metadata = extent { extent = .all }
         let staged = try stack.stageCopy(source, extent: extent, indexed: false)
         table.orphanCopiedUp(node, try stack.detach(staged).release())
         return staged

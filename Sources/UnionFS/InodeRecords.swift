@@ -31,8 +31,16 @@ struct NodeRecord {
     var layer: UInt16 = 0
     var indexNameLength: UInt8 = 0
     var kind: UInt8 = 0
+    /// Of a metacopy file: a descriptor (O_PATH) of the file with its data, once no name leads there any more; -1: none.
+    var dataFD: Int32 = -1
+    /// Of a metacopy file: st_blocks of its data; `unknownBlocks` where they were not looked at.
+    var dataBlocks: UInt64 = 0
     /// Keeps the size at 128 for what later needs room (origin, open count, takeover state).
-    var reserved: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt32) = (0, 0, 0, 0, 0, 0, 0, 0)
+    var reserved: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    static let unknownBlocks = UInt64.max
+
+    /// Reads and writes go to the upper layer's object.
+    var hasUpperData: Bool { flags.contains(.upper) && !flags.contains(.metacopy) }
 }
 
 struct NodeFlags: OptionSet {
@@ -48,6 +56,8 @@ struct NodeFlags: OptionSet {
     static let indexed = NodeFlags(rawValue: 16)
     /// Its capabilities were just removed: a SETATTR of nothing that follows is a part of that and no chown(-1, -1).
     static let lostCapabilities = NodeFlags(rawValue: 32)
+    /// Its object has no data: they are in a layer below (overlayfs's metacopy).
+    static let metacopy = NodeFlags(rawValue: 64)
 }
 
 /// One name of an inode in a directory.

@@ -50,16 +50,24 @@ extension InodeTable {
     }
     func version(_ node: UInt32) -> UInt32 { nodes[node].version }
 
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool) {
+    /// `dataBlocks`: the copy is a metacopy, whose data take as much room.
+    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?) {
         mutex.locked {
             nodes[node].layer = 0
             nodes[node].flags.insert(.upper)
+            if let dataBlocks {
+                // A lower metacopy knows it already.
+                if nodes[node].flags.insert(.metacopy).inserted { nodes[node].dataBlocks = dataBlocks }
+            } else { nodes[node].flags.remove(.metacopy) }
             if indexed { nodes[node].flags.insert(.indexed) }
             nodes[node].version &+= 1
             let d = find(parent, name)
             if d != 0 { dentries[d].flags |= DentryRecord.inUpper }
         }
     }
+    /// A metacopy has its data now. A descriptor of the lower ones stays open until the node goes: a request may be using its number.
+    func dataCopiedUp(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.metacopy) } }
+
     /// An inode without names was copied up: `fd` stands for the copy from now on.
     func orphanCopiedUp(_ node: UInt32, _ fd: FD) {
         let old = mutex.locked {
@@ -67,6 +75,7 @@ extension InodeTable {
             nodes[node].orphan = fd.raw
             nodes[node].layer = 0
             nodes[node].flags.insert(.upper)
+            nodes[node].flags.remove(.metacopy)
             nodes[node].version &+= 1
             return old
         }
@@ -80,23 +89,26 @@ extension InodeTable {
     }
 
     /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody knows the
-    /// node, it is closed. `isGone`: no name is left at all.
-    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, isGone: Bool) {
+    /// node, it is closed. `data`: of a metacopy the file with its data, likewise. `isGone`: no name is left at all.
+    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool) {
         let fd = orphan.release()
-        let leftOver = mutex.locked { () -> FD in
+        let dataFD = data.release()
+        let (leftOver, dataLeftOver) = mutex.locked { () -> (FD, FD) in
             let d = find(parent, name)
-            guard d != 0 else { return fd }
+            guard d != 0 else { return (fd, dataFD) }
             let node = dentries[d].node
             if nodes[node].unionLinks > 0 { nodes[node].unionLinks -= 1 }
             removeNameLocked(d)
             if isGone { nodes[node].flags.insert(.unlinked) }
-            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return fd }
+            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return (fd, dataFD) }
             nodes[node].orphan = fd.raw
+            nodes[node].dataFD = dataFD.raw
             orphans += 1
             nodes[node].version &+= 1
-            return FD.none
+            return (FD.none, FD.none)
         }
         leftOver.close()
+        dataLeftOver.close()
     }
 
     /// A name moved on disk; what stood at the new one was removed before (`removed`).

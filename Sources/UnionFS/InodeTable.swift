@@ -241,6 +241,10 @@ final class InodeTable: @unchecked Sendable {
         record.layer = UInt16(truncatingIfNeeded: found.layer)
         record.flags = .inUse
         if found.isInUpper { record.flags.insert(.upper) }
+        if found.isMetacopy {
+            record.flags.insert(.metacopy)
+            record.dataBlocks = found.dataBlocks ?? NodeRecord.unknownBlocks
+        }
         if let name = found.indexName {
             let block = name.withRef { heap.add($0) }
             if block == 0 {
@@ -274,6 +278,7 @@ final class InodeTable: @unchecked Sendable {
         defer { mutex.locked { for one in gone where one.orphan >= 0 { orphans -= 1 } } }
         for one in gone {
             FD(raw: one.orphan).close()
+            FD(raw: one.data).close()
             onFree?(one.node)
         }
         mutex.locked { for one in gone { freeNodes.append(one.node) } }
@@ -283,6 +288,7 @@ final class InodeTable: @unchecked Sendable {
     private struct Gone {
         let node: UInt32
         let orphan: Int32
+        let data: Int32
     }
     private var leaving: [Gone] = []
     /// Inodes that a descriptor of ours keeps though their names are gone.
@@ -323,7 +329,7 @@ final class InodeTable: @unchecked Sendable {
             var empty = NodeRecord()
             empty.generation = record.generation &+ 1
             nodes[node] = empty
-            leaving.append(Gone(node: node, orphan: record.orphan))
+            leaving.append(Gone(node: node, orphan: record.orphan, data: record.dataFD))
             live -= 1
             node = parent
         }

@@ -8,7 +8,7 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
-        try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .all)
+        try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .metadata)
         if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
         // Before a write the kernel removes file capabilities, then says "change nothing", as for chown(-1, -1) (file_remove_privs: ATTR_KILL_PRIV
         // is not passed on). Root keeps suid over a write, so what follows a removal by root is taken for a write.

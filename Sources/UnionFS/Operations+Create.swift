@@ -78,6 +78,7 @@ extension UnionFileSystem {
         let parent = try table.node(newParent)
         try ensureUpper(node, .link)
         try ensureUpper(parent, .parent)
+        try ensureRedirect(node, sameParent: false)
         return try withResources { () throws(Errno) in
             // Held by descriptor: the locks of two directories are not needed at once.
             let raw = try withObject(node) { (fd, name, _) throws(Errno) in

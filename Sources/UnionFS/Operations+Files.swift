@@ -15,7 +15,8 @@ extension UnionFileSystem {
             try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
         }
         return try withResources { () throws(Errno) in
-            let isUpper = table[node].flags.contains(.upper)
+            // Read before the open: a copy-up in between makes it a reader of the lower file, which is looked after.
+            let isUpper = table[node].hasUpperData
             let file = try openBacking(node, flags)
             if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd, caller) }
             return try opened(node, file, flags, isUpper: isUpper)
@@ -23,7 +24,7 @@ extension UnionFileSystem {
     }
 
     private func openBacking(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
-        do throws(Errno) { return try openObject(node, backingFlags(flags)) } catch {
+        do throws(Errno) { return try openData(node, backingFlags(flags)) } catch {
             // An append-only file (FS_APPEND_FL) opens for nothing else.
             guard error == .notPermitted, flags & O_APPEND != 0 else { throw error }
             return try openObject(node, backingFlags(flags) | O_APPEND)
@@ -39,7 +40,7 @@ extension UnionFileSystem {
         let record = try handles.record(handle)
         if record.flags & HandleRecord.upper != 0 { return FD(raw: record.fd) }
         if record.upperFD >= 0 { return FD(raw: record.upperFD) }
-        guard table[record.node].flags.contains(.upper) else { return FD(raw: record.fd) }
+        guard table[record.node].hasUpperData else { return FD(raw: record.fd) }
         return handles.setUpper(handle, try openObject(record.node, O_RDONLY))
     }
     private func writable(_ handle: UInt64) throws(Errno) -> FD {
@@ -69,9 +70,15 @@ extension UnionFileSystem {
 
     func serveFsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {
         if stack.options.isVolatile { return }
-        let fd = try readable(handle)
         // Nobody writes to a lower file.
-        guard table[try handles.record(handle).node].flags.contains(.upper) else { return }
+        let of = try handles.record(handle).node
+        guard table[of].flags.contains(.upper) else { return }
+        if !table[of].hasUpperData {
+            // Only its metadata are in the upper layer.
+            let object = try openObject(of, O_RDONLY)
+            return try object.fd.sync()
+        }
+        let fd = try readable(handle)
         if dataOnly { try fd.syncData() } else { try fd.sync() }
     }
 

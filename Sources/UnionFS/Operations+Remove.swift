@@ -21,32 +21,42 @@ extension UnionFileSystem {
         }
         try ensureUpper(parent, .parent)
         try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-            let (orphan, isGone) = try holdOn(victim, directory, name)
+            let (orphan, data, isGone) = try holdOn(victim, directory, name)
             do throws(Errno) {
                 try stack.unlinkLocked(in: directory, name, whiteout: needed)
             } catch {
                 orphan.close()
+                data.close()
                 throw error
             }
             if needed { statistics.recordWhiteout() }
-            table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), isGone: isGone)
+            table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
         }
         if table[victim].flags.contains(.indexed), let indexName = table.ownedIndexName(victim) { stack.index?.removeIfUnused(indexName) }
     }
 
-    /// A descriptor of what is about to lose a name, and whether that is its last one.
+    /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its last one.
     /// - Precondition: the directory's lock is held.
-    func holdOn(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> (FD, isGone: Bool) {
+    func holdOn(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
         let record = table[node]
+        let data = record.flags.contains(.metacopy) ? try dataIfAny(directory, name) : OwnedFD(adopting: -1)
         if record.flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) {
             let fd = try indexName.withRef { (n) throws(Errno) in try index.fd.openPath(n) }
-            return (fd.release(), record.unionLinks <= 1)
+            return (fd.release(), data.release(), record.unionLinks <= 1)
         }
         guard let part = directory.part(inLayer: Int(record.layer)) else { throw .stale }
         let fd = try part.fd.openPath(name)
         // A lower file's other names, where no index keeps them together, are other nodes.
         let isGone = record.flags.contains(.upper) ? try fd.fd.status().nlink <= 1 : true
-        return (fd.release(), isGone)
+        return (fd.release(), data.release(), isGone)
+    }
+
+    /// What no layer has data for can be removed all the same.
+    private func dataIfAny(_ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> OwnedFD {
+        do throws(Errno) { return try stack.openData(directory, name) } catch {
+            guard error == .io else { throw error }
+            return OwnedFD(adopting: -1)
+        }
     }
 
     /// The node of a name that the kernel knows, with one lookup counted that the caller gives back.
@@ -82,7 +92,7 @@ extension UnionFileSystem {
             try stack.rmdirLocked(in: directory, name, own, whiteout: needed)
             if needed { statistics.recordWhiteout() }
             directories.remove(victim)
-            table.removed(parent, name, orphan: orphan, isGone: true)
+            table.removed(parent, name, orphan: orphan, data: OwnedFD(adopting: -1), isGone: true)
         }
     }
 }

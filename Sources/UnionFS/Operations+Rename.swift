@@ -16,7 +16,7 @@ extension UnionFileSystem {
             let node = try known(from, name)
             defer { table.forget(node, 1) }
             // Directories one after the other: the path that a redirect names must not move meanwhile.
-            if table[node].kind == FileKind.directory.rawValue || flags.contains(.exchange) {
+            if table[node].kind == FileKind.directory.rawValue || flags.contains(.exchange) || mayNeedRedirect(node) {
                 try redirects.locked { () throws(Errno) in try rename(from, name, node, to, newName, flags) }
             } else {
                 try rename(from, name, node, to, newName, flags)
@@ -34,8 +34,8 @@ extension UnionFileSystem {
         if replaced == node { return }
 
         // All that can be refused is, before anything is copied.
-        let redirect = try redirectForMove(node, sameParent: from == to)
-        let otherRedirect = exchange ? try redirectForMove(replaced, sameParent: from == to) : nil
+        var redirect = try redirectForMove(node, sameParent: from == to)
+        var otherRedirect = exchange ? try redirectForMove(replaced, sameParent: from == to) : nil
         let replacesDirectory = replaced != 0 && table[replaced].kind == FileKind.directory.rawValue
         if replacesDirectory, !exchange {
             guard table[node].kind == FileKind.directory.rawValue else { throw .isDirectory }
@@ -49,6 +49,10 @@ extension UnionFileSystem {
         // A lower file that is replaced loses a name: the count of its others is kept with its copy.
         else if replaced != 0, table[replaced].indexName != 0 { try ensureUpperName(replaced, to, newName, .link) }
 
+        // What is left without data says where they are, too.
+        if redirect == nil { redirect = try redirectOfMetacopy(node, from, name, sameParent: from == to) }
+        if exchange, otherRedirect == nil { otherRedirect = try redirectOfMetacopy(replaced, to, newName, sameParent: from == to) }
+
         let subjectDirectory = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let replacedDirectory = replacesDirectory ? try merged(replaced) : nil
         try withDirectories(from, to, (replacesDirectory ? replaced : 0, subjectDirectory == nil ? 0 : node)) { (fromDirectory, toDirectory) throws(Errno) in
@@ -56,7 +60,7 @@ extension UnionFileSystem {
                                         moved: subjectDirectory == nil ? nil : directories.find(node) ?? subjectDirectory, redirect: redirect)
             let target = RenameSubject(directory: toDirectory, name: newName,
                                        moved: replacedDirectory == nil ? nil : directories.find(replaced) ?? replacedDirectory, redirect: otherRedirect)
-            var orphan = FD.none
+            var (orphan, data) = (FD.none, FD.none)
             var isGone = false
             if replaced != 0, !exchange {
                 if let own = target.moved {
@@ -64,13 +68,14 @@ extension UnionFileSystem {
                     orphan = try top.fd.duplicate().release()
                     isGone = true
                 } else {
-                    (orphan, isGone) = try holdOn(replaced, toDirectory, newName)
+                    (orphan, data, isGone) = try holdOn(replaced, toDirectory, newName)
                 }
             }
             do throws(Errno) {
                 try stack.renameLocked(subject, to: target, exchange: exchange)
             } catch {
                 orphan.close()
+                data.close()
                 throw error
             }
             if exchange {
@@ -79,7 +84,7 @@ extension UnionFileSystem {
                 if replacesDirectory { directories.remove(replaced) }
             } else {
                 if replaced != 0 {
-                    table.removed(to, newName, orphan: OwnedFD(adopting: orphan.raw), isGone: isGone)
+                    table.removed(to, newName, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
                     if replacesDirectory { directories.remove(replaced) }
                 }
                 try table.renamed(from, name, to, newName)
@@ -98,13 +103,18 @@ extension UnionFileSystem {
         let directory = try merged(node)
         guard directory.hasLower else { return nil }
         guard stack.options.redirectDir.makes, stack.upperHasXattrs else { throw .crossDevice }
+        guard let redirect = Redirect.forMove(sameParent: sameParent, ancestry: try ancestry(of: node)) else { throw .crossDevice }
+        return redirect
+    }
+
+    /// A directory's name and redirect, then its parent's, up to but without the root.
+    func ancestry(of node: UInt32) throws(Errno) -> [(name: FileName, redirect: FileName?)] {
         var ancestry: [(name: FileName, redirect: FileName?)] = []
         var at = node
         while at != InodeTable.root, let (name, parent) = table.nameAndParent(at) {
             ancestry.append((name, try merged(at).upper?.markers.redirect))
             at = parent
         }
-        guard let redirect = Redirect.forMove(sameParent: sameParent, ancestry: ancestry) else { throw .crossDevice }
-        return redirect
+        return ancestry
     }
 }

@@ -218,6 +218,9 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         } else if record.indexName != 0 {
             status.nlink = record.unionLinks
         }
+        if record.flags.contains(.metacopy) {
+            status.blocks = record.dataBlocks == NodeRecord.unknownBlocks ? (status.size &+ 511) / 512 : record.dataBlocks
+        }
         return status
     }
     func attributes(_ node: UInt32) throws(Errno) -> FileStatus {

@@ -22,6 +22,10 @@ struct Mount: ParsableCommand {
             completion: .directory)
     var lower: [String] = []
 
+    @Option(name: .long, help: ArgumentHelp("A layer that only lends data to metacopy files of the layers above. Again for the one below.",
+                                            valueName: "dir"), completion: .directory)
+    var data: [String] = []
+
     @Option(name: .long, help: ArgumentHelp("The layer that is written.", valueName: "dir"), completion: .directory)
     var upper: String?
 
@@ -48,6 +52,9 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Do not rename directories of lower layers: EXDEV, and mv copies (redirect_dir=off).")
     var noRedirects = false
 
+    @Flag(name: .long, help: "Copy a file's data up only when the data change; follow layers that have such files (metacopy=on).")
+    var metacopy = false
+
     @Option(name: .long, help: ArgumentHelp("Threads that take requests.", valueName: "number"))
     var threads: Int?
 
@@ -61,11 +68,13 @@ struct Mount: ParsableCommand {
 
         for words in options { arguments += ["-o", Words.name(words)] }
         for layer in lower { path("lowerdir+", layer) }
+        for layer in data { path("datadir+", layer) }
         if let upper { path("upperdir", upper) }
         if let work { path("workdir", work) }
         if readOnly { option(Array("ro".utf8)) }
         if volatile { option(Array("volatile".utf8)) }
         if noRedirects { option(Array("redirect_dir=off".utf8)) }
+        if metacopy { option(Array("metacopy=on".utf8)) }
         if let threads { option(Array("threads=\(threads)".utf8)) }
         if foreground { arguments.append("-f") }
         if debug { arguments.append("-d") }

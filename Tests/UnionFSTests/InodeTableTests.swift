@@ -123,7 +123,7 @@ struct InodeTableTests {
         let table = try table()
         let f = try FileName("f").withRef { n in try table.enterNew(InodeTable.root, n, kind: .regular, ino: 2) }
         let held = try FD.currentDirectory.open("/dev/null", OpenFlags.path).release()
-        FileName("f").withRef { n in table.removed(InodeTable.root, n, orphan: OwnedFD(adopting: held.raw), isGone: true) }
+        FileName("f").withRef { n in table.removed(InodeTable.root, n, orphan: OwnedFD(adopting: held.raw), data: OwnedFD(adopting: -1), isGone: true) }
         #expect(table[f].orphan == held.raw && table[f].flags.contains(.unlinked))
         #expect((try? held.status())?.isCharacter == true)
         #expect(table.nameAndParent(f) == nil)
@@ -145,7 +145,7 @@ struct InodeTableTests {
         #expect(location.name.withRef { $0.owned } == name && location.layer == 1 && !location.isUpper)
         let version = table.version(node)
         #expect(location.version == version)
-        name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true) }
+        name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true, dataBlocks: nil) }
         #expect(table.version(node) != version && table[node].layer == 0 && table[node].flags.contains([.upper, .indexed]))
         #expect(name.withRef { n in table.nameIsInUpper(InodeTable.root, n) })
         table.forget(node, 1)

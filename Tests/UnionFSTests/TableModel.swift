@@ -113,7 +113,7 @@ final class TableModel {
         if directories.contains(ino), disk.keys.contains(where: { $0.directory == ino }) { return }
         disk[place] = nil
         let isGone = !disk.values.contains(ino)
-        place.name.withRef { n in table.removed(parent.index, n, orphan: OwnedFD(adopting: -1), isGone: isGone) }
+        place.name.withRef { n in table.removed(parent.index, n, orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: isGone) }
         drop(place)
     }
     func link(_ ino: UInt64, _ place: Place) throws(Errno) {

@@ -1,0 +1,85 @@
+internal import LinuxSys
+internal import Glibc
+internal import MountState
+internal import UnionCore
+
+/// Files whose data are in a layer below while their metadata are in the upper one (metacopy): where the data are, their copy before the first
+/// write, and the redirect that leads to them from another name.
+extension UnionFileSystem {
+    /// An open file of what has the node's data: a layer below for a metacopy file, else its own object.
+    func openData(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
+        while true {
+            let record = table[node]
+            guard record.flags.contains(.metacopy) else {
+                return try openObject(node, flags)
+            }
+            if record.dataFD >= 0 { return try FD(raw: record.dataFD).reopenQuietly(flags) }
+            var location = InodeTable.Location()
+            guard table.locate(node, &location) else {
+                if table[node].dataFD >= 0 || !table[node].flags.contains(.metacopy) { continue }
+                throw .stale
+            }
+            let raw = try withDirectory(location.parent, exclusive: false) { (directory) throws(Errno) -> FD? in
+                guard table.version(node) == location.version else { return nil }
+                let object = try location.name.withRef { (n) throws(Errno) in try stack.openData(directory, n) }
+                let file = try object.fd.reopenQuietly(flags)
+                return file.release()
+            }
+            if let raw { return OwnedFD(adopting: raw.raw) }
+        }
+    }
+
+    /// For a copy-up of a lower metacopy file that copies data: where they are.
+    func dataOfMetacopy(_ node: UInt32, _ extent: CopyUpExtent) throws(Errno) -> OwnedFD {
+        guard table[node].flags.contains(.metacopy) else { return OwnedFD(adopting: -1) }
+        if case .metadata = extent, stack.makesMetacopies { return OwnedFD(adopting: -1) }
+        return try openData(node, O_RDONLY)
+    }
+
+    /// An upper metacopy file gets its data before the first write.
+    /// - Precondition: the node is claimed.
+    func copyDataUp(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) {
+        let began = Clock.monotonic
+        let data = try openData(node, O_RDONLY)
+        let file = try openObject(node, O_WRONLY)
+        let copied = try stack.fillMetacopy(file.fd, from: data.fd, extent)
+        table.dataCopiedUp(node)
+        statistics.recordCopyUp(cause: cause, kind: copied.isReflinked ? .reflinkedFile : .file, bytes: copied.bytes,
+                                nanoseconds: Clock.monotonic &- began)
+    }
+
+    /// A file whose move may leave a metacopy behind its data.
+    func mayNeedRedirect(_ node: UInt32) -> Bool {
+        let record = table[node]
+        return stack.makesMetacopies && record.kind == FileKind.regular.rawValue && !record.hasUpperData
+    }
+
+    /// What an upper metacopy file must say before it gets another name; nil for one that has its data. Where it cannot be said, the data are
+    /// copied.
+    func redirectOfMetacopy(_ node: UInt32, _ parent: UInt32, _ name: NameRef, sameParent: Bool) throws(Errno) -> FileName? {
+        guard table[node].flags.contains(.metacopy) else { return nil }
+        if stack.options.redirectDir.makes, stack.upperHasXattrs {
+            let present = try withObject(node) { (fd, object, _) throws(Errno) in try stack.redirectOfFile(fd, object) }
+            // Names in several directories can share an absolute path only (ovl_need_absolute_redirect).
+            let isShared = table[node].indexName != 0
+            let ancestry = [(name: name.owned, redirect: present)] + (try ancestry(of: parent))
+            if let redirect = Redirect.forMove(sameParent: sameParent && !isShared, ancestry: ancestry) { return redirect }
+        }
+        try ensureUpper(node, .rename, extent: .all)
+        return nil
+    }
+
+    /// Before a file gets one more name.
+    func ensureRedirect(_ node: UInt32, sameParent: Bool) throws(Errno) {
+        guard table[node].flags.contains(.metacopy) else { return }
+        try redirects.locked { () throws(Errno) in
+            var location = InodeTable.Location()
+            guard table.locate(node, &location) else { return try ensureUpper(node, .link, extent: .all) }
+            let redirect = try location.name.withRef { (n) throws(Errno) in
+                try redirectOfMetacopy(node, location.parent, n, sameParent: sameParent)
+            }
+            guard let redirect else { return }
+            try withObject(node) { (fd, object, _) throws(Errno) in try stack.setRedirect(redirect, on: fd, object) }
+        }
+    }
+}
