@@ -18,7 +18,7 @@ struct Choice {
         // FUSE cannot tell it from the kernel dropping suid before a write, so EPERM for others is not to be had (docs/semantics.md).
         case .chown(_, uid: -1, gid: -1): return (operation, false)
         // These consist of many calls, and where in the middle they fail the model could not know.
-        case .removeTree, .copyFile, .temporary: return (operation, false)
+        case .removeTree, .copyFile, .temporary, .guarded: return (operation, false)
         default: return (operation, random.chance(10))
         }
     }
@@ -46,7 +46,8 @@ struct Choice {
         case 72..<76: return .link(any(model), model.somePath(&random, existing: 20))
         case 76..<79: return .symlink(random.pick(Layers.names), at: model.somePath(&random, existing: 20))
         case 79..<81: return mknod(model)
-        case 81..<83: return temporary(model, slots)
+        case 81..<82: return special(model)
+        case 82..<83: return temporary(model, slots)
         case 83..<86: return .list(model.someDirectory(&random))
         case 86..<88: return .stat(any(model))
         case 88..<91: return .read(file(model))
@@ -64,7 +65,10 @@ struct Choice {
 
     private static let modes: [UInt32] = [0o644, 0o600, 0o755, 0o4755, 0o2755, 0o2644, 0o1777, 0, 0o777, 0o400]
     private static let directoryModes: [UInt32] = [0o755, 0o755, 0o700, 0o777, 0o1777, 0o2775, 0o511]
-    private static let attributes: [Name] = ["user.a", "user.b", "trusted.t", ACL.access, ACL.default]
+    private static let attributes: [Name] = ["user.a", "user.b", "trusted.t", ACL.access, ACL.default, "security.capability",
+                                             "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.x"]
+    /// cap_net_raw=ep, as setcap(8) writes it.
+    private static let capability: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
 
     private mutating func any(_ model: Model) -> Name { model.somePath(&random) }
     private mutating func file(_ model: Model) -> Name { model.somePath(&random, kind: .file) }
@@ -98,14 +102,23 @@ struct Choice {
         let name = random.pick(Self.attributes)
         let value = name == ACL.access || name == ACL.default
             ? random.pick([ACL.bytes([.owner(7), .user(1000, 6), .group(5), .mask(7), .other(4)]), ACL.bytes([.owner(6), .group(4), .other(0)])])
-            : random.bytes(random.below(40))
+            : name == "security.capability" ? Self.capability : random.bytes(random.below(40))
         return .setxattr(any(model), name, value, flags: random.pick([0, 0, XATTR_CREATE, XATTR_REPLACE]))
     }
 
     private mutating func rename(_ model: Model) -> Operation {
-        let flags = random.pick([0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE])
+        let flags = random.pick([0, 0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT])
         let kind: Model.Node.Kind? = random.chance(40) ? .directory : nil
         return .rename(model.somePath(&random, kind: kind), model.somePath(&random, existing: flags == RENAME_EXCHANGE ? 90 : 40), flags)
+    }
+
+    private mutating func special(_ model: Model) -> Operation {
+        switch random.below(5) {
+        case 0: .seek(file(model), offset(), whence: random.pick([SEEK_DATA, SEEK_HOLE]))
+        case 1: .direct(file(model), offset: random.pick([0, 4096, 65_536]), writes: random.chance(60), seed: random.next())
+        case 2: .clone(file(model), to: file(model))
+        default: .guarded(any(model), flag: random.pick([FS_IMMUTABLE_FL, FS_APPEND_FL]))
+        }
     }
 
     private mutating func mknod(_ model: Model) -> Operation {

@@ -34,6 +34,12 @@ enum Operation: Sendable {
     case sync(Name)
     case removeTree(Name)
     case copyFile(Name, to: Name)
+    case seek(Name, Int64, whence: Int32)
+    /// O_DIRECT: one aligned block written or read.
+    case direct(Name, offset: Int64, writes: Bool, seed: UInt64)
+    case clone(Name, to: Name)
+    /// Immutable or append-only for as long as everything is tried that this forbids.
+    case guarded(Name, flag: UInt32)
     // On what was opened by an earlier operation. `named`: it still has the name it was opened by.
     case slotWrite(slot: Int, offset: Int64, Data)
     case slotRead(slot: Int, offset: Int64, count: Int)
@@ -93,6 +99,10 @@ extension Operation: CustomStringConvertible {
         case .sync(let path): "fsync(\(path))"
         case .removeTree(let path): "rm -rf \(path)"
         case .copyFile(let from, let to): "cp \(from) \(to)"
+        case .seek(let path, let offset, let whence): "lseek(\(path), \(offset), \(whence == SEEK_DATA ? "SEEK_DATA" : "SEEK_HOLE"))"
+        case .direct(let path, let offset, let writes, _): "open(\(path), O_DIRECT), \(writes ? "write" : "read") at \(offset)"
+        case .clone(let from, let to): "ioctl(\(to), FICLONE, \(from))"
+        case .guarded(let path, let flag): "ioctl(\(path), FS_IOC_SETFLAGS, \(flag)), and what it forbids"
         case .slotWrite(let slot, let offset, let data): "pwrite(slot \(slot), at \(offset), \(data))"
         case .slotRead(let slot, let offset, let count): "pread(slot \(slot), at \(offset), \(count))"
         case .slotStat(let slot, _): "fstat(slot \(slot))"

@@ -23,7 +23,8 @@ struct RandomRun {
         let dropCaches = parser.flag("--drop-caches")
         let directoryTimes = parser.flag("--dir-times")
         let known = parser.option("--known")
-        guard known == nil || known == "overlay" else { return complain("random: no such set of known differences") }
+        let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
+        guard knowns.isSubset(of: ["overlay", "metacopy"]) else { return complain("random: no such set of known differences") }
         guard parser.rest(0) != nil else { return Arguments.usage() }
         let roots = [referencePath, mountPath].map { Sys.open($0, O_RDONLY | O_DIRECTORY) }
         guard roots[0] >= 0, roots[1] >= 0 else { return complain("random: cannot open the trees") }
@@ -33,7 +34,8 @@ struct RandomRun {
         let window = TimeWindow(since: cs_realtime_s())
         var run = RandomRun(
             reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
-            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes, directoryNumbers: known == nil),
+            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes, directoryNumbers: !knowns.contains("overlay"),
+                             metacopyTimes: knowns.contains("metacopy")),
             choice: Choice(random: Random(seed: seed)))
         printLine("seed \(seed)")
         guard run.compareTrees(0, dropCaches: false) else { return run.failed(seed, 0) }
@@ -65,7 +67,7 @@ struct RandomRun {
         let line = "\(number) \(asUser ? "uid 1000 " : "")\(operation)"
         remember(line + " = \(first)" + (first == second ? "" : ", mount \(second)"))
         if trace { printLine(recent.last ?? "") }
-        guard first == second else {
+        guard first == second || check.metacopyTimes && first.code == second.code && Side.sameButMetacopyTime(first.text, second.text) else {
             printLine("DIFF \(line): reference \(first), mount \(second)")
             return false
         }
