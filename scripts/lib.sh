@@ -119,7 +119,15 @@ kernel_mount() {
     shift 3
     options=lowerdir=$(join : "$@")
     [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=on,metacopy=${METACOPY:-off}"
-    mount -t overlay overlay -o "$options" "$mnt"
+    # A mount namespace that somebody made meanwhile keeps what we unmounted in use until it ends.
+    local try
+    for try in {1..20}; do
+        mount -t overlay overlay -o "$options" "$mnt" 2>"$SCRATCH/mount.err" && return
+        grep -q 'already mounted\|busy' "$SCRATCH/mount.err" || break
+        sleep 0.5
+    done
+    cat "$SCRATCH/mount.err" >&2
+    return 1
 }
 
 # union_mount MNT UPPER WORK LOWER...: the same with whatever UNION names.

@@ -196,7 +196,7 @@ extension LayerStack {
                 let look = try name.withRef { (n) throws(Errno) in try self.look(at, n, &found) }
                 holder = at
                 path = FileName(bytes: below).appending(component: name)
-                if case .directory = look, endsHere { return .end }
+                if case .directory(let redirect) = look, endsHere, !(redirect.map { Redirect.isAbsolute($0) } ?? false) { return .end }
                 if case .absent = look, endsHere { return .end }
                 return look
             }
@@ -214,7 +214,11 @@ extension LayerStack {
             case .directory(let redirect):
                 guard let entered = step.parts.first else { return .end }
                 at = entered
-                if let redirect, Redirect.isAbsolute(redirect) { below = Array(redirect.bytes) } else {
+                if let redirect, Redirect.isAbsolute(redirect) {
+                    // Out of an opaque directory above, into which this one was moved (ovl_check_redirect).
+                    endsHere = false
+                    below = Array(redirect.bytes)
+                } else {
                     below += [UInt8(ascii: "/")] + (redirect ?? name).bytes
                 }
             }

@@ -77,6 +77,17 @@ struct RedirectTests {
         try s.build("c", ["p/", "p/w/", "p/w/c=1", "o/", "o/d/", "o/d/c=1", "f/", "f/d/", "f/d/c=1"])
         #expect(try both(s, ["a", "b", "c"]).filter { !$0.hasPrefix("o/") } == ["f=a file", "one/", "p/", "three/", "two/", "two/b=1"])
     }
+    /// What was moved into an opaque directory has its own past: the mark ends the search for the directory only.
+    @Test func outOfAnOpaqueDirectory() throws {
+        let s = try Sandbox()
+        try s.build("a", ["new/"])
+        try s.mark("a/new", "trusted.overlay.redirect", "/o/p/d")
+        try s.build("b", ["o/", "o/p/", "o/p/d/", "o/p/d/b=1"])
+        try s.mark("b/o", "trusted.overlay.opaque", "y")
+        try s.mark("b/o/p", "trusted.overlay.redirect", "/past")
+        try s.build("c", ["o/", "o/p/", "o/p/d/", "o/p/d/hidden=1", "past/", "past/d/", "past/d/c=1"])
+        #expect(try both(s, ["a", "b", "c"]).filter { $0.hasPrefix("new") } == ["new/", "new/b=1", "new/c=1"])
+    }
     @Test func notFollowedWhereSaid() throws {
         let s = try Sandbox()
         try s.build("a", ["new/"])
