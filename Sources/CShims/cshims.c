@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <poll.h>
 #include <pthread.h>
@@ -252,7 +253,17 @@ struct fsuuid2_ { uint8_t len; uint8_t uuid[16]; };
 long cs_fsuuid(int fd, uint8_t uuid[16]) {
 	struct fsuuid2_ u;
 	memset(&u, 0, sizeof u);
-	if (ioctl(fd, _IOR(0x15, 0, struct fsuuid2_), &u) < 0) return -(long)errno;
+	if (ioctl(fd, _IOR(0x15, 0, struct fsuuid2_), &u) < 0) {
+		/* btrfs does not know FS_IOC_GETFSUUID; this is what it has in s_uuid, which overlayfs takes. */
+		int error = errno;
+		struct btrfs_ioctl_fs_info_args b;
+		struct statfs s;
+		if (fstatfs(fd, &s) < 0 || s.f_type != 0x9123683e) return -(long)error;
+		memset(&b, 0, sizeof b);
+		if (ioctl(fd, BTRFS_IOC_FS_INFO, &b) < 0) return -(long)errno;
+		memcpy(uuid, b.fsid, 16);
+		return 0;
+	}
 	if (u.len != 16) return -EOPNOTSUPP;
 	memcpy(uuid, u.uuid, 16);
 	return 0;
@@ -539,3 +550,30 @@ long cs_wake_accept(void) {
 uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
 void cs_thread_wake(uint64_t handle) { pthread_kill((pthread_t)handle, SIGURG); }
 void cs_sleep_ms(int milliseconds) { poll(NULL, 0, milliseconds); }
+
+/* What this thread holds, in the order in which it was taken. */
+static _Thread_local struct { unsigned count; uint64_t keys[32]; } rank_held;
+static uint64_t rank_wrong;
+
+uint64_t cs_rank_breach(uint64_t key) {
+	for (unsigned i = 0; i < rank_held.count; i++)
+		if (rank_held.keys[i] >= key) return rank_held.keys[i];
+	return 0;
+}
+void cs_rank_push(uint64_t key) {
+	uint64_t held = cs_rank_breach(key);
+	if (held) {
+		__atomic_add_fetch(&rank_wrong, 1, __ATOMIC_RELAXED);
+		fprintf(stderr, "lock order: %llx is taken while %llx is held\n", (unsigned long long)key, (unsigned long long)held);
+	}
+	if (rank_held.count < 32) rank_held.keys[rank_held.count++] = key;
+}
+void cs_rank_pop(uint64_t key) {
+	for (unsigned i = rank_held.count; i > 0; i--) {
+		if (rank_held.keys[i - 1] != key) continue;
+		for (unsigned j = i; j < rank_held.count; j++) rank_held.keys[j - 1] = rank_held.keys[j];
+		rank_held.count--;
+		return;
+	}
+}
+uint64_t cs_rank_violations(void) { return __atomic_load_n(&rank_wrong, __ATOMIC_RELAXED); }

@@ -11,7 +11,7 @@ enum WhiteoutFlags {
 public final class WorkDirectory: Sendable {
     private let directory: OwnedFD
     private let counter: Atomic<UInt64>
-    private let whiteout = Mutex()
+    private let whiteout = Mutex(.leaf)
     private let whiteoutMade = Atomic<Bool>(false)
     private let whiteoutName: ShortName
 

@@ -10,7 +10,7 @@ final class DirectoryCache: @unchecked Sendable {
         var used: Bool
     }
     private final class Shard {
-        let mutex = Mutex()
+        let mutex = Mutex(.leaf)
         var slots: [UInt32: Slot] = [:]
         /// Keys in the order of the clock's hand.
         var ring: [UInt32] = []

@@ -6,7 +6,7 @@ internal import LinuxSys
 final class DirectoryLocks: Sendable {
     private static let count = 1024
     private let locks: [RWLock]
-    init() { locks = (0..<Self.count).map { _ in RWLock() } }
+    init() { locks = (0..<Self.count).map { RWLock(.directory, order: UInt32($0)) } }
 
     private func stripe(_ node: UInt32) -> Int { Int((node &* 0x9e37_79b9) >> 22) }
 
@@ -52,11 +52,12 @@ final class DirectoryLocks: Sendable {
 
 /// Who is copying what up: two openers at once copy once; the second waits, holding nothing.
 final class CopyUpClaims: @unchecked Sendable {
-    private let mutex = Mutex()
+    private let mutex = Mutex(.leaf)
     private let changed = Condition()
     private var claimed: Set<UInt32> = []
 
     func holding<R>(_ node: UInt32, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+        LockOrder.taken(.claim, node)
         mutex.locked {
             while claimed.contains(node) { changed.wait(mutex) }
             claimed.insert(node)
@@ -64,6 +65,7 @@ final class CopyUpClaims: @unchecked Sendable {
         defer {
             mutex.locked { _ = claimed.remove(node) }
             changed.broadcast()
+            LockOrder.released(.claim, node)
         }
         return try body()
     }

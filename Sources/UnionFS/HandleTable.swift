@@ -8,7 +8,7 @@ final class HandleTable: @unchecked Sendable {
     /// Keeps the records mapped.
     private let region: RecordRegion
     private let records: RecordArray<HandleRecord>
-    private let mutex = Mutex()
+    private let mutex = Mutex(.leaf)
     private var free: [UInt32] = []
     private var next: UInt32 = 1
     /// What an open directory reads from, made at its first READDIR and anew after rewinddir.

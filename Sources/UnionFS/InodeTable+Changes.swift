@@ -93,7 +93,7 @@ extension InodeTable {
     func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool) {
         let fd = orphan.release()
         let dataFD = data.release()
-        let (leftOver, dataLeftOver) = mutex.locked { () -> (FD, FD) in
+        let (leftOver, dataLeftOver) = changing { () -> (FD, FD) in
             let d = find(parent, name)
             guard d != 0 else { return (fd, dataFD) }
             let node = dentries[d].node
@@ -113,7 +113,7 @@ extension InodeTable {
 
     /// A name moved on disk; what stood at the new one was removed before (`removed`).
     func renamed(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) throws(Errno) {
-        try mutex.locked { () throws(Errno) in
+        try changing { () throws(Errno) in
             let d = find(parent, name)
             guard d != 0 else { return }
             let node = dentries[d].node
@@ -126,7 +126,7 @@ extension InodeTable {
         }
     }
     func exchanged(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) {
-        mutex.locked {
+        changing {
             let a = find(parent, name)
             let b = find(newParent, newName)
             guard a != 0, b != 0 else {
@@ -156,7 +156,7 @@ extension InodeTable {
     }
     /// One more name was made on disk, and one more lookup is counted.
     func linked(_ node: UInt32, _ parent: UInt32, _ name: NameRef) throws(Errno) {
-        try mutex.locked { () throws(Errno) in
+        try changing { () throws(Errno) in
             let stale = find(parent, name)
             if stale != 0 { removeNameLocked(stale) }
             try addNameLocked(node, parent, name, inUpper: true)

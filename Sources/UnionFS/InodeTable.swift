@@ -12,7 +12,7 @@ final class InodeTable: @unchecked Sendable {
     let nodes: RecordArray<NodeRecord>
     let dentries: RecordArray<DentryRecord>
     var heap: NameHeap
-    let mutex = Mutex()
+    let mutex = Mutex(.leaf)
     private var names = HashIndex()
     private var numbers = HashIndex()
     private var freeNodes: [UInt32] = []
@@ -80,6 +80,16 @@ final class InodeTable: @unchecked Sendable {
         mutex.locked {
             let d = find(parent, name)
             return d == 0 ? nil : dentries[d].node
+        }
+    }
+    /// The same with one lookup counted, in one step: it cannot be forgotten in between.
+    func childCounted(_ parent: UInt32, _ name: NameRef) -> UInt32? {
+        mutex.locked {
+            let d = find(parent, name)
+            if d == 0 { return nil }
+            let node = dentries[d].node
+            nodes[node].lookups += 1
+            return node
         }
     }
     /// Does the upper layer have this very name of an indexed file?
@@ -177,7 +187,7 @@ final class InodeTable: @unchecked Sendable {
     /// one. One more lookup is counted.
     func enter(_ parent: UInt32, _ name: NameRef, _ found: Found, isIdentifiedByNumber: Bool,
                mayHaveOtherNames: Bool) throws(Errno) -> UInt32 {
-        try mutex.locked { () throws(Errno) in
+        try changing { () throws(Errno) in
             let known = find(parent, name)
             if known != 0 {
                 let node = dentries[known].node
@@ -198,7 +208,7 @@ final class InodeTable: @unchecked Sendable {
     }
     /// Something new in the upper layer; without a name for O_TMPFILE, whose descriptor is then the table's to close.
     func enterNew(_ parent: UInt32, _ name: NameRef?, kind: FileKind, ino: UInt64, orphan: FD = .none) throws(Errno) -> UInt32 {
-        try mutex.locked { () throws(Errno) in
+        try changing { () throws(Errno) in
             if let name {
                 // Under a name that is made, nothing can be known but what a crash of ours forgot to remove.
                 let stale = find(parent, name)
@@ -265,24 +275,42 @@ final class InodeTable: @unchecked Sendable {
 
     /// The kernel forgot `count` lookups.
     func forget(_ node: UInt32, _ count: UInt64) {
-        let gone = mutex.locked { () -> [Gone] in
+        changing {
             nodes[node].lookups -= min(count, nodes[node].lookups)
             freeIfUnusedLocked(node)
-            if leaving.isEmpty { return [] }
-            let gone = leaving
-            leaving = []
-            return gone
         }
-        if gone.isEmpty { return }
+    }
+
+    /// With the mutex held: whatever may free a node. What it freed is closed when the mutex is given back.
+    func changing<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        var gone: [Gone] = []
+        defer { if !gone.isEmpty { close(gone) } }
+        return try mutex.locked { () throws(E) in
+            defer {
+                if !leaving.isEmpty {
+                    gone = leaving
+                    leaving = []
+                }
+            }
+            return try body()
+        }
+    }
+    private func close(_ gone: [Gone]) {
         // Closing takes system calls: not under the mutex. An index is used again only when nothing knows the node that it was.
-        defer { mutex.locked { for one in gone where one.orphan >= 0 { orphans -= 1 } } }
         for one in gone {
             FD(raw: one.orphan).close()
             FD(raw: one.data).close()
             onFree?(one.node)
         }
-        mutex.locked { for one in gone { freeNodes.append(one.node) } }
+        mutex.locked {
+            for one in gone {
+                if one.orphan >= 0 { orphans -= 1 }
+                freeNodes.append(one.node)
+            }
+        }
     }
+    /// Every index that was ever used is live or free again: nothing waits to be closed. For tests.
+    var isSettled: Bool { mutex.locked { leaving.isEmpty && Int(nextNode) - 1 == live + freeNodes.count } }
 
     /// A node that is out of the table, and what is still to be closed for it.
     private struct Gone {

@@ -60,7 +60,9 @@ extension UnionFileSystem {
     }
 
     /// The node of a name that the kernel knows, with one lookup counted that the caller gives back.
+    /// No system call where the table has the name, as it nearly always does: nobody asks for attributes here.
     func known(_ parent: UInt32, _ name: NameRef) throws(Errno) -> UInt32 {
+        if let node = table.childCounted(parent, name) { return node }
         let entry = try lookup(parent, name)
         guard entry.node != 0 else { throw .noEntry }
         return try table.node(entry.node)

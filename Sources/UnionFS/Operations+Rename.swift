@@ -17,6 +17,9 @@ extension UnionFileSystem {
             defer { table.forget(node, 1) }
             // Directories one after the other: the path that a redirect names must not move meanwhile.
             if table[node].kind == FileKind.directory.rawValue || flags.contains(.exchange) || mayNeedRedirect(node) {
+                // What is copied up is before the lock, which all such renames of the mount wait for; looked at again with it held.
+                guard let early = try prepare(from, name, node, to, newName, flags) else { return }
+                defer { if early.replaced != 0 { table.forget(early.replaced, 1) } }
                 try redirects.locked { () throws(Errno) in try rename(from, name, node, to, newName, flags) }
             } else {
                 try rename(from, name, node, to, newName, flags)
@@ -24,14 +27,37 @@ extension UnionFileSystem {
         }
     }
 
-    private func rename(_ from: UInt32, _ name: NameRef, _ node: UInt32, _ to: UInt32, _ newName: NameRef, _ flags: RenameFlags) throws(Errno) {
-        let entry = try lookup(to, newName)
-        let replaced = entry.node == 0 ? 0 : try table.node(entry.node)
-        defer { if replaced != 0 { table.forget(replaced, 1) } }
+    /// What a rename is about: the node at the new name, 0 for none, with one lookup counted, and what moves must say.
+    private struct Prepared {
+        var replaced: UInt32 = 0
+        var redirect: FileName?
+        var otherRedirect: FileName?
+    }
+
+    /// Refuses what is to be refused, then copies up what moves and where it goes. Nil: both names are of one file, and nothing is to be done.
+    private func prepare(_ from: UInt32, _ name: NameRef, _ node: UInt32, _ to: UInt32, _ newName: NameRef, _ flags: RenameFlags) throws(Errno) -> Prepared? {
+        var prepared = Prepared()
+        if let node = table.childCounted(to, newName) { prepared.replaced = node } else {
+            let entry = try lookup(to, newName)
+            if entry.node != 0 { prepared.replaced = try table.node(entry.node) }
+        }
+        do throws(Errno) {
+            if try prepare(&prepared, from, name, node, to, newName, flags) { return prepared }
+        } catch {
+            if prepared.replaced != 0 { table.forget(prepared.replaced, 1) }
+            throw error
+        }
+        if prepared.replaced != 0 { table.forget(prepared.replaced, 1) }
+        return nil
+    }
+
+    private func prepare(_ prepared: inout Prepared, _ from: UInt32, _ name: NameRef, _ node: UInt32, _ to: UInt32, _ newName: NameRef,
+                         _ flags: RenameFlags) throws(Errno) -> Bool {
+        let replaced = prepared.replaced
         let exchange = flags.contains(.exchange)
         if exchange, replaced == 0 { throw .noEntry }
         if flags.contains(.noReplace), replaced != 0 { throw .exists }
-        if replaced == node { return }
+        if replaced == node { return false }
 
         // All that can be refused is, before anything is copied.
         var redirect = try redirectForMove(node, sameParent: from == to)
@@ -52,6 +78,18 @@ extension UnionFileSystem {
         // What is left without data says where they are, too.
         if redirect == nil { redirect = try redirectOfMetacopy(node, from, name, sameParent: from == to) }
         if exchange, otherRedirect == nil { otherRedirect = try redirectOfMetacopy(replaced, to, newName, sameParent: from == to) }
+        prepared.redirect = redirect
+        prepared.otherRedirect = otherRedirect
+        return true
+    }
+
+    private func rename(_ from: UInt32, _ name: NameRef, _ node: UInt32, _ to: UInt32, _ newName: NameRef, _ flags: RenameFlags) throws(Errno) {
+        guard let prepared = try prepare(from, name, node, to, newName, flags) else { return }
+        let replaced = prepared.replaced
+        let (redirect, otherRedirect) = (prepared.redirect, prepared.otherRedirect)
+        let exchange = flags.contains(.exchange)
+        let replacesDirectory = replaced != 0 && table[replaced].kind == FileKind.directory.rawValue
+        defer { if replaced != 0 { table.forget(replaced, 1) } }
 
         let subjectDirectory = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let replacedDirectory = replacesDirectory ? try merged(replaced) : nil

@@ -15,7 +15,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let directories: DirectoryCache
     let locks = DirectoryLocks()
     let claims = CopyUpClaims()
-    let redirects = Mutex()
+    let redirects = Mutex(.redirects)
     let statistics: MountStatistics
     let policy: CachePolicy
 

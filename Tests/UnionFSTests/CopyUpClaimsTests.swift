@@ -47,3 +47,21 @@ struct CopyUpClaimsTests {
         #expect(try claims.holding(1) { () throws(Errno) in true })
     }
 }
+
+/// The order of locks, which debug builds check (docs/architecture.md).
+struct LockOrderTests {
+    @Test func breachesAreSeen() throws {
+        let locks = DirectoryLocks()
+        let claims = CopyUpClaims()
+        #expect(!LockOrder.isBroken(by: .redirects))
+        #if DEBUG
+        locks.shared(5) {
+            #expect(LockOrder.isBroken(by: .claim) && LockOrder.isBroken(by: .redirects) && LockOrder.isBroken(by: .directory))
+            #expect(!LockOrder.isBroken(by: .leaf) && !LockOrder.isBroken(by: .directory, 1024))
+        }
+        try claims.holding(7) { () throws(Errno) in #expect(LockOrder.isBroken(by: .redirects) && !LockOrder.isBroken(by: .directory)) }
+        #endif
+        locks.exclusive(1, 2, 3, 4) { #expect(!LockOrder.isBroken(by: .leaf)) }
+        #expect(!LockOrder.isBroken(by: .redirects) && LockOrder.violations == 0)
+    }
+}

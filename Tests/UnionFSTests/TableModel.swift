@@ -174,6 +174,7 @@ final class TableModel {
     func check() -> [String] {
         var all = complaints
         if table.count != live.count { all.append("\(table.count) live nodes in the table, \(live.count) expected") }
+        if !table.isSettled { all.append("a node that is gone was not closed, or its index is lost") }
         for (ino, node) in live {
             do throws(Errno) {
                 if try table.node(node.id) != node.index { all.append("node \(node.id) has moved") }

@@ -225,4 +225,10 @@ static inline uint64_t cs_makedev(uint32_t major, uint32_t minor) {
 	return ((uint64_t)(major & 0xfffff000u) << 32) | ((uint64_t)(major & 0xfffu) << 8) |
 	       ((uint64_t)(minor & 0xffffff00u) << 12) | (minor & 0xffu);
 }
+/* The order of locks, checked in debug builds (LinuxSys/Locks.swift). */
+/* What is held that must not be, with `key` to be taken; 0: nothing. */
+uint64_t cs_rank_breach(uint64_t key);
+void cs_rank_push(uint64_t key);
+void cs_rank_pop(uint64_t key);
+uint64_t cs_rank_violations(void);
 #endif
