@@ -34,6 +34,14 @@ public final class Index: Sendable {
         return UInt32(clamping: max(base + note.difference, 0))
     }
 
+    /// For an entry without an upper name: whether its note leaves any name to the union (ovl_get_nlink). Relative to a lower count, which
+    /// was written before the lower names were counted down, it does.
+    func hasNamesLeft(_ name: FileName, upper: UInt32) throws(Errno) -> Bool {
+        let value = try name.withRef { (n) throws(Errno) in try fd.xattrIfPresent(n, OverlayXattr.nlink.name(xattrs)) }
+        guard let value, let note = Self.parse(value) else { return false }
+        return !note.relativeToUpper || Int64(upper) + note.difference > 0
+    }
+
     private static func parse(_ value: [UInt8]) -> (relativeToUpper: Bool, difference: Int64)? {
         guard value.count >= 3, value.count < 16, value[0] == UInt8(ascii: "U") || value[0] == UInt8(ascii: "L"),
               value[1] == UInt8(ascii: "+") || value[1] == UInt8(ascii: "-") else { return nil }

@@ -14,6 +14,10 @@ public final class Layer: Sendable {
     public let device: UInt64
     /// Of the filesystem, as overlay's `origin` names it.
     public let uuid: [UInt8]
+    /// Where inode numbers stand in its file handles; nil where that is not known.
+    let handleForm: HandleForm?
+    /// It has file handles at all.
+    let hasHandles: Bool
 
     init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, markers: DirectoryMarkers) {
         self.index = index
@@ -22,6 +26,15 @@ public final class Layer: Sendable {
         self.filesystem = filesystem
         self.device = device
         uuid = root.fd.filesystemUUID()
+        var form: HandleForm?
+        var named = false
+        do throws(Errno) {
+            let handle = try root.fd.handle(NameRef.empty)
+            named = true
+            form = HandleForm(root: handle, ino: try root.fd.status().ino, filesystem: UInt64(truncatingIfNeeded: try root.fd.filesystemStatus().type))
+        } catch { /* Without handles there are no origins; the layer serves all the same. */ }
+        handleForm = form
+        hasHandles = named
         self.root = LayerDirectory(layer: index, fd: root, markers: markers)
     }
 }

@@ -38,7 +38,7 @@ extension LayerStack {
             case .absent: continue
             case .end: return try found.result(self)
             case .file(let status):
-                var file = try file(part, name, status)
+                var file = try file(parent, part, name, status)
                 if file.isMetacopy { try followMetacopy(&file, parent, name) }
                 return file
             case .directory(let redirect):
@@ -227,11 +227,11 @@ extension LayerStack {
     }
 
     /// A file: its number, and for one that has several names in its layer, what the index has of it.
-    private func file(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
-        if hasUpper, part.layer == 0 { return try upperFile(part, name, status) }
+    private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
+        if hasUpper, part.layer == 0 { return try upperFile(parent, part, name, status) }
         var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
         if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
-        if let index, status.nlink > 1, let handle = originHandle(part.fd, name, layer: part.layer) {
+        if let index, status.nlink > 1, isIndexed(status), let handle = originHandle(part.fd, name, layer: part.layer) {
             let indexName = handle.indexName
             found.indexName = indexName
             found.lowerLinks = status.nlink
@@ -247,7 +247,10 @@ extension LayerStack {
         return found
     }
 
-    private func upperFile(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
+    /// user.* attributes are for regular files and directories: others cannot say where in the index they belong.
+    private func isIndexed(_ status: FileStatus) -> Bool { xattrs == .trusted || status.isRegular }
+
+    private func upperFile(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
         var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
         if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
         guard let origin = try readOrigin(part.fd, name) else { return found }
@@ -255,16 +258,17 @@ extension LayerStack {
             let indexName = origin.indexName
             if let copy = try index.status(indexName), copy.ino == status.ino {
                 found.indexName = indexName
-                let lower = try originStatus(origin)
-                found.lowerLinks = lower?.status.nlink ?? 1
-                found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.status.nlink ?? 1)
-                if let lower { found.ino = number(lower.status.ino, ofLayer: lower.layer) }
+                let lower = try resolve(origin, parent, name)
+                found.lowerLinks = lower?.links ?? 1
+                found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.links ?? status.nlink)
+                if let lower { found.ino = number(lower.ino, ofLayer: lower.layer) }
                 return found
             }
         }
-        // Lower names that are not kept together by the index may have become several upper files: only one could have the number.
-        if let lower = try originStatus(origin), lower.status.nlink == 1 {
-            found.ino = number(lower.status.ino, ofLayer: lower.layer)
+        // Lower names that are not kept together by the index may have become several upper files: only one could have the number. With
+        // an index they are not, so one whose count cannot be seen has one name.
+        if let lower = try resolve(origin, parent, name), (lower.links ?? (index == nil ? 2 : 1)) == 1 {
+            found.ino = number(lower.ino, ofLayer: lower.layer)
         }
         return found
     }

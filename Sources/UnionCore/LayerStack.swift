@@ -20,6 +20,8 @@ public final class LayerStack: Sendable {
     public let followsRedirects: Bool
     /// open_by_handle_at(2) is allowed: origins can be followed.
     public let canOpenHandles: Bool
+    /// What is not as it was asked for, or may surprise: sentences for a person.
+    public let notes: [String]
     /// How many filesystems the layers lie on.
     public let filesystemCount: Int
     /// The upper layer takes overlay's attributes; without them opaque directories and inode numbers over remounts are lost.
@@ -34,6 +36,7 @@ public final class LayerStack: Sendable {
     ///   - faults: for tests.
     /// - Throws: with the layer and the reason.
     public init(options: MountOptions, ownsWork: Bool = true, faults: FaultPlan? = nil) throws(UnionError) {
+        var told: [String] = []
         var filesystems: [UInt64] = []
         var opened: [Layer] = []
         let trusted = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
@@ -84,10 +87,22 @@ public final class LayerStack: Sendable {
             }
             self.work = work
             upperHasXattrs = Opening.probeXattrs(work, namespace)
-            if options.index != .off, canOpenHandles, upperHasXattrs, namespace == .trusted {
-                let fd = try Opening.subdirectory(outer.fd, "index", path)
-                index = Index(directory: fd, xattrs: namespace)
-            } else { index = nil }
+            var verified: Index?
+            if options.index != .off, upperHasXattrs, opened.allSatisfy({ $0.hasHandles }) {
+                do throws(UnionError) {
+                    let fd = try Opening.subdirectory(outer.fd, "index", path)
+                    let index = Index(directory: fd, xattrs: namespace)
+                    try Opening.verify(index, path, opened, namespace, opensHandles: canOpenHandles, cleans: ownsWork)
+                    verified = index
+                } catch {
+                    // Asked for, it must be right; else hard links part at a copy-up, as without an index.
+                    if options.index == .on { throw error }
+                    told.append("index=off: \(error.message)")
+                }
+            } else if options.index == .on {
+                told.append("index=off: " + (upperHasXattrs ? "a layer's filesystem has no file handles" : "the upper directory takes no extended attributes"))
+            }
+            index = verified
         } else if let upper {
             throw UnionError(.invalid, "upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same filesystem")
         } else {
@@ -95,6 +110,7 @@ public final class LayerStack: Sendable {
             index = nil
             upperHasXattrs = false
         }
+        notes = told
     }
 
     /// Takes leave of the disk: at unmount, after the last request.
@@ -195,6 +211,16 @@ private enum Opening {
             _ = try lower.root.fd.open(handle: handle, OpenFlags.path)
             return true
         } catch { return false }
+    }
+
+    static func verify(_ index: Index, _ work: FileName, _ layers: [Layer], _ xattrs: XattrNamespace,
+                       opensHandles: Bool, cleans: Bool) throws(UnionError) {
+        guard let upper = layers.first, upper.isUpper, layers.count > 1 else { return }
+        let verification = IndexVerification(upper: upper, lower: layers[1], index: index, xattrs: xattrs, workPath: work) { (origin) throws(Errno) in
+            guard opensHandles, let layer = layers.layer(of: origin) else { return nil }
+            return try layer.status(of: origin) != nil
+        }
+        try verification.run(cleans: cleans)
     }
 
     static func subdirectory(_ outer: FD, _ name: NameRef, _ path: FileName) throws(UnionError) -> OwnedFD {

@@ -47,6 +47,7 @@ struct Run {
         do throws(UnionError) {
             layers = try LayerStack(options: call.options, ownsWork: preflight.claim?.isSole ?? false)
         } catch { throw RegistryError(error.message) }
+        for note in layers.notes { Console.say(note) }
         record = preflight.record(call)
 
         // A mount without an entry serves as well: it is only not listed.
