@@ -55,13 +55,13 @@ struct LockOrderTests {
         let claims = CopyUpClaims()
         #expect(!LockOrder.isBroken(by: .redirects))
         #if DEBUG
-        locks.shared(5) {
+        try locks.shared(5) { () throws(Errno) in
             #expect(LockOrder.isBroken(by: .claim) && LockOrder.isBroken(by: .redirects) && LockOrder.isBroken(by: .directory))
             #expect(!LockOrder.isBroken(by: .leaf) && !LockOrder.isBroken(by: .directory, 1024))
         }
         try claims.holding(7) { () throws(Errno) in #expect(LockOrder.isBroken(by: .redirects) && !LockOrder.isBroken(by: .directory)) }
         #endif
-        locks.exclusive(1, 2, 3, 4) { #expect(!LockOrder.isBroken(by: .leaf)) }
+        try locks.exclusive(1, 2, 3, 4) { () throws(Errno) in #expect(!LockOrder.isBroken(by: .leaf)) }
         #expect(!LockOrder.isBroken(by: .redirects) && LockOrder.violations == 0)
     }
 }
