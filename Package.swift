@@ -43,7 +43,8 @@ let package = Package(
                           swiftSettings: strict),
 
         // What judges a mount from outside: parity with a plain directory, comparison with the kernel's overlayfs, stress.
-        .executableTarget(name: "unionfsd-check", dependencies: ["CShims"], path: "Tests/Checks", swiftSettings: strict),
+        .target(name: "CInject", path: "Tests/Inject", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(name: "unionfsd-check", dependencies: ["CShims", "CInject"], path: "Tests/Checks", swiftSettings: strict),
 
         .testTarget(name: "LinuxSysTests", dependencies: ["LinuxSys"], swiftSettings: strict),
         .testTarget(name: "MountStateTests", dependencies: ["MountState", "LinuxSys"], swiftSettings: strict),

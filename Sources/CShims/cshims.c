@@ -187,6 +187,7 @@ long cs_ftruncate(int fd, int64_t len) { RET(ftruncate(fd, len)); }
 long cs_fsync(int fd) { RET(fsync(fd)); }
 long cs_fdatasync(int fd) { RET(fdatasync(fd)); }
 long cs_syncfs(int fd) { RET(syncfs(fd)); }
+long cs_sync_range(int fd, int64_t offset, int64_t length, unsigned flags) { RET(sync_file_range(fd, offset, length, flags)); }
 
 /* ---- names ---- */
 long cs_mkdirat(int d, const char *n, unsigned mode) { RET(mkdirat(d, n, mode)); }
@@ -389,6 +390,15 @@ size_t cs_cond_size(void) { return sizeof(pthread_cond_t); }
 int cs_cond_init(void *c) { return pthread_cond_init(c, NULL); }
 void cs_cond_destroy(void *c) { pthread_cond_destroy(c); }
 void cs_cond_wait(void *c, void *m) { pthread_cond_wait(c, m); }
+void cs_cond_wait_ms(void *c, void *m, int milliseconds)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += milliseconds / 1000;
+	t.tv_nsec += milliseconds % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) { t.tv_nsec -= 1000000000L; t.tv_sec++; }
+	pthread_cond_clockwait(c, m, CLOCK_MONOTONIC, &t);
+}
 void cs_cond_broadcast(void *c) { pthread_cond_broadcast(c); }
 
 struct start { cs_thread_body body; void *context; };
@@ -424,6 +434,9 @@ void cs_thread_join(uint64_t handle) { pthread_join((pthread_t)handle, NULL); }
 static __thread int channel = -1;
 void cs_thread_set_channel(int fd) { channel = fd; }
 int cs_thread_channel(void) { return channel; }
+static __thread uint32_t caller;
+void cs_thread_set_caller(uint32_t tid) { caller = tid; }
+uint32_t cs_thread_caller(void) { return caller; }
 
 /* ---- this thread as somebody else ---- */
 static __thread int own_fs_attributes;

@@ -62,6 +62,7 @@ final class Dispatcher {
         default:
             break
         }
+        WaitingCaller.begin(request.header.pid)
         do throws(Errno) {
             let length = try route(&request)
             return .reply(finish(request.header.unique, length: max(0, min(length, payload.count)), error: 0), failed: false)
@@ -135,8 +136,8 @@ final class Dispatcher {
         case FUSE_COPY_FILE_RANGE_64: return try copyFileRange(&r, wide: true)
         case FUSE_STATX: return try statx(&r)
         case FUSE_SYNCFS: return try syncfs(&r)
-        // Handlers run to their end: an interrupt could change nothing. ENOSYS makes the kernel stop sending them
-        // (fc->no_interrupt); SIGKILL goes on freeing callers whose request was not yet read.
+        // ENOSYS makes the kernel stop sending these (fc->no_interrupt): long work looks by itself whether its caller was killed
+        // (`WaitingCaller`), other signals interrupt nothing, and a request that was not yet read is the kernel's to take back.
         case FUSE_INTERRUPT: throw .notImplemented
         default: throw .notImplemented
         }

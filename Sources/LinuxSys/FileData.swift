@@ -55,6 +55,14 @@ extension FD {
     public func truncate(_ length: Int64) throws(Errno) { try checked { cs_ftruncate(raw, length) } }
     public func sync() throws(Errno) { try checked { cs_fsync(raw) } }
     public func syncData() throws(Errno) { try checked { cs_fdatasync(raw) } }
+    /// Begins to write a range to the disk, or waits until what was begun is there (sync_file_range(2)). For pace, not for durability: no
+    /// metadata, no flush of the disk's cache. An error of the disk is told here and not again by `sync`.
+    public func beginSync(_ offset: Int64, _ length: Int64) throws(Errno) {
+        try checked { cs_sync_range(raw, offset, length, 2 /* SYNC_FILE_RANGE_WRITE */) }
+    }
+    public func awaitSync(_ offset: Int64, _ length: Int64) throws(Errno) {
+        try checked { cs_sync_range(raw, offset, length, 7 /* SYNC_FILE_RANGE_WAIT_BEFORE | WRITE | WAIT_AFTER */) }
+    }
     /// The whole filesystem that the descriptor lies on.
     public func syncFilesystem() throws(Errno) { try checked { cs_syncfs(raw) } }
 }

@@ -73,6 +73,8 @@ public final class Condition: @unchecked Sendable {
     }
     /// - Precondition: the caller holds `mutex`.
     public func wait(_ mutex: Mutex) { unsafe cs_cond_wait(storage, mutex.raw) }
+    /// Returns after so long, too.
+    public func wait(_ mutex: Mutex, milliseconds: Int32) { unsafe cs_cond_wait_ms(storage, mutex.raw, milliseconds) }
     public func broadcast() { unsafe cs_cond_broadcast(storage) }
 }
 

@@ -24,15 +24,16 @@ extension LayerStack {
             }
         }
         let end = Int64(clamping: length)
+        var pace = CopyPace(goesToDisk: !options.isVolatile)
         if stored.blocks &* 512 >= stored.size {
-            try copyRange(from, to, 0, end)
+            try copyRange(from, to, 0, end, &pace)
         } else {
-            try copyDataBetweenHoles(from, to, end)
+            try copyDataBetweenHoles(from, to, end, &pace)
         }
         return (length, false)
     }
 
-    private func copyDataBetweenHoles(_ from: FD, _ to: FD, _ end: Int64) throws(Errno) {
+    private func copyDataBetweenHoles(_ from: FD, _ to: FD, _ end: Int64, _ pace: inout CopyPace) throws(Errno) {
         var position: Int64 = 0
         while position < end {
             let data: Int64
@@ -41,13 +42,13 @@ extension LayerStack {
             } catch {
                 switch error {
                 case .noDeviceOrAddress: position = end; continue
-                case .invalid, .notSupported: try copyRange(from, to, position, end); return
+                case .invalid, .notSupported: try copyRange(from, to, position, end, &pace); return
                 default: throw error
                 }
             }
             if data >= end { break }
             let hole = min(try from.seek(data, Seek.hole), end)
-            try copyRange(from, to, data, hole)
+            try copyRange(from, to, data, hole, &pace)
             position = hole
         }
         // A hole at the end has no data that would give the file its length.
@@ -55,31 +56,32 @@ extension LayerStack {
         try to.truncate(end)
     }
 
-    private func copyRange(_ from: FD, _ to: FD, _ start: Int64, _ end: Int64) throws(Errno) {
+    private func copyRange(_ from: FD, _ to: FD, _ start: Int64, _ end: Int64, _ pace: inout CopyPace) throws(Errno) {
         var position = start
         while position < end {
             try step(.copyData)
             let copied: Int
             do throws(Errno) {
-                copied = try to.copyRange(from: from, sourceOffset: position, offset: position, length: Int(min(end - position, 1 << 30)))
+                copied = try to.copyRange(from: from, sourceOffset: position, offset: position, length: Int(min(end - position, CopyPace.step)))
             } catch {
                 switch error {
                 case .crossDevice, .invalid, .notSupported, .notImplemented, .notPermitted:
-                    try copyThroughMemory(from, to, position, end)
+                    try copyThroughMemory(from, to, position, end, &pace)
                     return
                 default: throw error
                 }
             }
             // Some filesystems answer 0 instead of an error for what they cannot.
             if copied == 0 {
-                try copyThroughMemory(from, to, position, end)
+                try copyThroughMemory(from, to, position, end, &pace)
                 return
             }
             position += Int64(copied)
+            try pace.advanced(to, to: position)
         }
     }
 
-    private func copyThroughMemory(_ from: FD, _ to: FD, _ start: Int64, _ end: Int64) throws(Errno) {
+    private func copyThroughMemory(_ from: FD, _ to: FD, _ start: Int64, _ end: Int64, _ pace: inout CopyPace) throws(Errno) {
         var buffer = [UInt8](repeating: 0, count: Int(min(end - start, 1 << 20)))
         var position = start
         while position < end {
@@ -96,6 +98,7 @@ extension LayerStack {
                 written += n
             }
             position += Int64(got)
+            try pace.advanced(to, to: position)
         }
     }
 }

@@ -24,7 +24,7 @@ extension LayerStack {
         return hasOrigin
     }
 
-    private func copyXattrs(_ source: CopyUpSource, to directory: FD, _ name: NameRef) throws(Errno) {
+    func copyXattrs(_ source: CopyUpSource, to directory: FD, _ name: NameRef) throws(Errno) {
         try step(.listXattrs)
         let names = try source.directory.listXattrs(source.name)
         if names.isEmpty { return }

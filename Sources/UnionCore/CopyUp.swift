@@ -15,7 +15,7 @@ public struct CopyUpSource {
     public let directory: FD
     public let name: NameRef
     public let layer: Int
-    public let status: FileStatus
+    public internal(set) var status: FileStatus
     /// For a metacopy file: a descriptor (O_PATH will do) of the file that has its data.
     public let data: FD?
     public init(directory: FD, name: NameRef, layer: Int, status: FileStatus, data: FD? = nil) {
@@ -108,8 +108,13 @@ extension LayerStack {
                 let stored = source.data == nil ? source.status : try from.fd.status()
                 copied = try copyData(from: from.fd, to: to.fd, size: source.status.size, stored: stored, extent)
             }
+            var source = source
+            if case .prefix(let limit) = extent, limit < source.status.size {
+                // Cut already when it is shown: whatever comes next, it is the new file and not the old one without its end.
+                source.status.mtime = .now
+            }
             let hasOrigin = try copyMetadata(source, to: to.fd, NameRef.empty, indexed: indexed)
-            if copied.bytes > 0, options.durability != .volatile {
+            if copied.bytes > 0 && !options.isVolatile || options.durability == .strict {
                 try step(.synchronise)
                 try to.fd.sync()
             }
@@ -136,6 +141,11 @@ extension LayerStack {
             try make(name)
             do throws(Errno) {
                 let hasOrigin = try copyMetadata(source, to: work.fd, name, indexed: indexed)
+                if isDirectory, options.durability == .strict {
+                    try step(.synchronise)
+                    let made = try work.fd.openDirectory(name)
+                    try made.fd.sync()
+                }
                 return StagedCopy(work: work, temporary: temporary, file: OwnedFD(adopting: -1), isDirectory: isDirectory,
                                   hasOrigin: hasOrigin, bytes: 0, isReflinked: false)
             } catch {

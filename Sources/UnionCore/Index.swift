@@ -60,6 +60,16 @@ public final class Index: Sendable {
         try directory.setXattr(name, OverlayXattr.nlink.name(xattrs), Array(text.utf8))
     }
 
+    /// Has the links counted from the copy, whatever they were counted from.
+    /// - Precondition: nobody copies the file up meanwhile; who removes or adds a name has called this before.
+    public func settleLinks(_ name: FileName, lowerLinks: UInt32) throws(Errno) {
+        try name.withRef { (n) throws(Errno) in
+            guard let value = try fd.xattrIfPresent(n, OverlayXattr.nlink.name(xattrs)), let note = Self.parse(value), !note.relativeToUpper else { return }
+            let copy = try fd.status(n)
+            try noteLinks(fd, n, links: UInt32(clamping: Int64(lowerLinks) + note.difference), relativeToUpper: true, count: copy.nlink)
+        }
+    }
+
     /// After a name of the union went: removes the entry when it was the last (ovl_cleanup_index).
     public func removeIfUnused(_ name: FileName) {
         do throws(Errno) {

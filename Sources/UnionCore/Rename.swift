@@ -88,7 +88,7 @@ extension LayerStack {
     }
 
     /// A directory that is about to be replaced may hold whiteouts; rename(2) wants it empty. It changes places with an empty
-    /// opaque one of the same looks (ovl_clear_empty).
+    /// opaque one of the same looks (ovl_clear_empty), number and times included: should we end here, nothing has changed.
     private func clearOfWhiteouts(_ upper: FD, _ name: NameRef, _ work: WorkDirectory) throws(Errno) {
         let directory = try upper.openDirectory(name)
         var hasAny = false
@@ -103,8 +103,13 @@ extension LayerStack {
             try work.fd.makeDirectory(t, mode: 0o700)
             do throws(Errno) {
                 try work.fd.changeOwner(t, uid: status.uid, gid: status.gid)
-                try work.fd.changeMode(t, status.permissions)
+                try copyXattrs(CopyUpSource(directory: directory.fd, name: NameRef.empty, layer: 0, status: status), to: work.fd, t)
+                if let origin = try directory.fd.xattrIfPresent(NameRef.empty, OverlayXattr.origin.name(xattrs)) {
+                    try work.fd.setXattr(t, OverlayXattr.origin.name(xattrs), origin)
+                }
                 try setOpaque(work.fd, t)
+                try work.fd.changeMode(t, status.permissions)
+                try work.fd.setTimes(t, access: status.atime, modification: status.mtime)
                 try work.fd.rename(t, to: upper, name, .exchange)
             } catch {
                 work.discard(t, isDirectory: true)

@@ -95,9 +95,17 @@ extension UnionFileSystem {
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
                 table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil)
             }
+            if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true
         }
         return published ? staged : nil
+    }
+
+    /// `fsync=strict`: nobody is told of a copy-up before its name is on the disk. The copy itself is, since it was staged.
+    private func makeCopyDurable(_ node: UInt32, _ parent: LayerDirectory, indexed: Bool) throws(Errno) {
+        if indexed, let index = stack.index { try index.fd.sync() }
+        try parent.fd.sync()
+        table.noteNameDurable(node)
     }
 
     /// A lower file whose names are gone while somebody has it open: its copy has no name either.
@@ -119,7 +127,11 @@ extension UnionFileSystem {
     /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is removed, moved or linked.
     func ensureUpperName(_ node: UInt32, _ parent: UInt32, _ name: NameRef, _ cause: CopyUpCause) throws(Errno) {
         try ensureUpper(node, cause)
-        guard table[node].flags.contains(.indexed), !table.nameIsInUpper(parent, name), let indexName = table.ownedIndexName(node) else { return }
+        guard table[node].flags.contains(.indexed), let indexName = table.ownedIndexName(node) else { return }
+        if table.nameIsInUpper(parent, name) {
+            try settleLinkCount(node)
+            return
+        }
         try ensureUpper(parent, .parent)
         try claims.holding(node) { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
@@ -127,7 +139,15 @@ extension UnionFileSystem {
                 let record = table[node]
                 try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
                 table.noteNameInUpper(parent, name)
+                if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: true) }
             }
         }
+    }
+
+    /// Before the number of names of a file in the index changes: counted from the copy, whose own count changes with it. A crash in the
+    /// middle of a copy-up leaves it counted from the lower inode.
+    func settleLinkCount(_ node: UInt32) throws(Errno) {
+        guard table[node].flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) else { return }
+        try claims.holding(node) { () throws(Errno) in try index.settleLinks(indexName, lowerLinks: table[node].lowerLinks) }
     }
 }

@@ -57,11 +57,18 @@ final class CopyUpClaims: @unchecked Sendable {
     private var claimed: Set<UInt32> = []
 
     func holding<R>(_ node: UInt32, _ body: () throws(Errno) -> R) throws(Errno) -> R {
-        LockOrder.taken(.claim, node)
-        mutex.locked {
-            while claimed.contains(node) { changed.wait(mutex) }
+        try mutex.locked { () throws(Errno) in
+            if claimed.contains(node) {
+                var watch = KillWatch()
+                // A long copy is not waited for by who was killed.
+                while claimed.contains(node) {
+                    try watch.check()
+                    changed.wait(mutex, milliseconds: 100)
+                }
+            }
             claimed.insert(node)
         }
+        LockOrder.taken(.claim, node)
         defer {
             mutex.locked { _ = claimed.remove(node) }
             changed.broadcast()

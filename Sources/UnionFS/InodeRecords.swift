@@ -58,6 +58,8 @@ struct NodeFlags: OptionSet {
     static let lostCapabilities = NodeFlags(rawValue: 32)
     /// Its object has no data: they are in a layer below (overlayfs's metacopy).
     static let metacopy = NodeFlags(rawValue: 64)
+    /// Copied up, and its name in the upper layer perhaps not on the disk yet: a promise to keep at the next fsync(2).
+    static let nameNotDurable = NodeFlags(rawValue: 128)
 }
 
 /// One name of an inode in a directory.

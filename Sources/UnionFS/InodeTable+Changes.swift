@@ -54,7 +54,7 @@ extension InodeTable {
     func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?) {
         mutex.locked {
             nodes[node].layer = 0
-            nodes[node].flags.insert(.upper)
+            nodes[node].flags.insert([.upper, .nameNotDurable])
             if let dataBlocks {
                 // A lower metacopy knows it already.
                 if nodes[node].flags.insert(.metacopy).inserted { nodes[node].dataBlocks = dataBlocks }
@@ -172,6 +172,7 @@ extension InodeTable {
         guard nodes[node].flags.contains(.lostCapabilities) else { return false }
         return mutex.locked { nodes[node].flags.remove(.lostCapabilities) != nil }
     }
+    func noteNameDurable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.nameNotDurable) } }
     /// One more lookup of a node that is known, for a reply that names it.
     func count(_ node: UInt32) { mutex.locked { nodes[node].lookups += 1 } }
 }

@@ -77,6 +77,7 @@ extension UnionFileSystem {
         let node = try table.node(node)
         let parent = try table.node(newParent)
         try ensureUpper(node, .link)
+        try settleLinkCount(node)
         try ensureUpper(parent, .parent)
         try ensureRedirect(node, sameParent: false)
         return try withResources { () throws(Errno) in

@@ -92,6 +92,7 @@ extension UnionFileSystem {
         guard let upper = try merged(node).upper else { return }
         // The descriptor of a part is open for reading: fsync(2) takes it.
         try upper.fd.sync()
+        try makeNamesDurable(node)
     }
 
     func serveSyncfs(_ node: UInt64) throws(Errno) {

@@ -76,10 +76,25 @@ extension UnionFileSystem {
         if !table[of].hasUpperData {
             // Only its metadata are in the upper layer.
             let object = try openObject(of, O_RDONLY)
-            return try object.fd.sync()
+            try object.fd.sync()
+            return try makeNamesDurable(of)
         }
         let fd = try readable(handle)
         if dataOnly { try fd.syncData() } else { try fd.sync() }
+        if table[of].flags.contains(.nameNotDurable) { try makeNamesDurable(of) }
+    }
+
+    /// A file that was there before needs no fsync(2) of its directory by its user: the name that a copy-up made, and those of the directories
+    /// above it, are ours to bring to the disk. Once for each; on most filesystems the file's own fsync(2) has done it, on none is it promised.
+    func makeNamesDurable(_ node: UInt32) throws(Errno) {
+        var at = node
+        while let above = table.nameAndParent(at)?.parent {
+            if table[at].flags.contains(.nameNotDurable), let upper = try merged(above).upper {
+                try upper.fd.sync()
+                table.noteNameDurable(at)
+            }
+            at = above
+        }
     }
 
     func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {

@@ -114,6 +114,9 @@ extension UnionFileSystem {
             } catch {
                 orphan.close()
                 data.close()
+                // They may say something else of themselves than before, or be others: read again.
+                if subjectDirectory != nil { directories.remove(node) }
+                if replacesDirectory { directories.remove(replaced) }
                 throw error
             }
             if exchange {

@@ -14,6 +14,9 @@ let usageText = """
              [--trace] [--drop-caches] [--dir-times] [--known overlay]
       manifest DIR [--portable] [--no-mtime-of-dirs]
       stress DIR --seconds S --processes P --seed N
+      inject --pid P [--at N] [--kill | --error ERRNO] -- COMMAND...
+      call WHAT PATH [PATH]
+      powercut DIR
     """
 
 func run(_ words: [Name]) -> Int32 {
@@ -25,6 +28,9 @@ func run(_ words: [Name]) -> Int32 {
     case "layers": return Layers.run(rest)
     case "random": return RandomRun.run(rest)
     case "stress": return StressRun.run(rest)
+    case "inject": return Inject.run(rest)
+    case "call": return Call.run(rest)
+    case "powercut": return Inject.powerCut(rest)
     case "manifest": return Manifest.run(rest)
     default: return Arguments.usage()
     }

@@ -76,6 +76,7 @@ long cs_ftruncate(int fd, int64_t len);
 long cs_fsync(int fd);
 long cs_fdatasync(int fd);
 long cs_syncfs(int fd);
+long cs_sync_range(int fd, int64_t offset, int64_t length, unsigned flags);
 
 /* ---- names ---- */
 long cs_mkdirat(int dirfd, const char *name, unsigned mode);
@@ -165,6 +166,7 @@ size_t cs_cond_size(void);
 int cs_cond_init(void *c);
 void cs_cond_destroy(void *c);
 void cs_cond_wait(void *c, void *m);
+void cs_cond_wait_ms(void *c, void *m, int milliseconds);	/* returns after that time too */
 void cs_cond_broadcast(void *c);
 typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */
@@ -173,6 +175,9 @@ void cs_thread_join(uint64_t handle);
 /* One word of this thread: the descriptor that replies go to. */
 void cs_thread_set_channel(int fd);
 int cs_thread_channel(void);
+/* Another: the thread id of whoever waits for what this thread does; 0: nobody, or not to be seen from here. */
+void cs_thread_set_caller(uint32_t tid);
+uint32_t cs_thread_caller(void);
 
 /* ---- signals ---- */
 long cs_signal_ignore(int sig);

@@ -1,0 +1,45 @@
+internal import CShims
+internal import Glibc
+
+/// Who waits for what this thread does: the thread that made the system call which became our request. Long work asks whether it
+/// was killed meanwhile, as the kernel's own long work does (fatal_signal_pending); other signals wait until the call is over.
+///
+/// A word of the thread and no argument of every call: between the request's header and a copy's inner loop lie ten calls that have no use
+/// for it. FUSE_INTERRUPT is not enough: it is sent for any signal, once (request_wait_answer), and only a second thread could read it.
+public enum WaitingCaller {
+    /// `tid`: of the request's header; 0 for nobody, or for somebody whose process id means nothing here.
+    @inline(__always) public static func begin(_ tid: UInt32) { cs_thread_set_caller(tid) }
+
+    /// A fatal signal waits for the caller: SIGKILL, which any signal that is going to end the process becomes for each of its threads
+    /// (complete_signal), is in the thread's own pending set: field 31 of /proc/TID/stat (proc_pid_stat(5)).
+    /// Three system calls, some 20 µs: for work that lasts longer.
+    public static var wasKilled: Bool {
+        let tid = cs_thread_caller()
+        if tid == 0 { return false }
+        do throws(Errno) {
+            let file = try FD.currentDirectory.open(FileName("/proc/\(tid)/stat"), O_RDONLY)
+            let text = try file.fd.readAll(limit: 4096)
+            // The second field is the program's name in parentheses, which may hold anything.
+            guard let close = text.lastIndex(of: UInt8(ascii: ")")) else { return false }
+            let fields = text[(close + 1)...].split(separator: UInt8(ascii: " "))
+            guard fields.count > 28 else { return false }
+            let pending = fields[28].reduce(UInt64(0)) { $0 &* 10 &+ UInt64($1 &- 0x30) }
+            return pending & 1 << (UInt64(SIGKILL) - 1) != 0
+        } catch { return false }
+    }
+}
+
+/// `WaitingCaller.wasKilled`, asked again and again but looked up at most every 20 ms.
+public struct KillWatch {
+    private static let interval: UInt64 = 20_000_000
+    private var next = Clock.monotonic &+ KillWatch.interval
+    public init() {}
+
+    /// - Throws: EINTR when nobody waits any more.
+    public mutating func check() throws(Errno) {
+        let now = Clock.monotonic
+        if now < next { return }
+        next = now &+ KillWatch.interval
+        if WaitingCaller.wasKilled { throw .interrupted }
+    }
+}

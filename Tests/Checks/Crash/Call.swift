@@ -1,0 +1,45 @@
+import Glibc
+
+/// `call`: one system call (and the open and close that it needs), so that what fails is known. Exit status 0, or 1 with the error's name.
+enum Call {
+    static func run(_ words: [Name]) -> Int32 {
+        guard let what = words.first, words.count >= 2 else { return Arguments.usage() }
+        let a = words[1]
+        let b = words.count > 2 ? words[2] : ""
+        let result = switch String(decoding: what.bytes, as: UTF8.self) {
+        case "append": opened(a, O_WRONLY | O_APPEND) { Sys.write($0, Array("more\n".utf8)) }
+        case "open-write": opened(a, O_WRONLY) { _ in 0 }
+        case "open-truncate": opened(a, O_WRONLY | O_TRUNC) { _ in 0 }
+        case "fsync-write": opened(a, O_WRONLY) { fd in first(Sys.pwrite(fd, Array("SYNCED".utf8), at: 0), Sys.fsync(fd)) }
+        case "fsync-dir": opened(a, O_RDONLY | O_DIRECTORY) { Sys.fsync($0) }
+        case "fsync-new": opened(a, O_WRONLY | O_CREAT | O_EXCL) { fd in first(Sys.write(fd, Array("SYNCED".utf8)), Sys.fsync(fd)) }
+        case "chmod": Sys.chmod(a, 0o600)
+        case "chown": Sys.chown(a, 7, 8)
+        case "touch": Sys.utimens(a, access: Moment(5, 6), modify: Moment(7, 8))
+        case "truncate": Sys.truncate(a, 100)
+        case "setxattr": Sys.setxattr(a, "user.new", Array("value".utf8))
+        case "removexattr": Sys.removexattr(a, "user.old")
+        case "unlink": Sys.unlink(a)
+        case "rmdir": Sys.rmdir(a)
+        case "mkdir": Sys.mkdir(a, 0o751)
+        case "mknod": Sys.mknod(a, 0o010640)
+        case "symlink": Sys.symlink("to/nowhere", a)
+        case "create": opened(a, O_WRONLY | O_CREAT | O_EXCL) { _ in 0 }
+        case "link": Sys.link(a, b)
+        case "rename": Sys.rename(a, b)
+        case "exchange": Sys.rename(a, b, 2)
+        case "tmpfile": opened(a, 0o20200000 | O_RDWR) { fd in first(Sys.write(fd, Array("made\n".utf8)), Sys.link(fd: fd, b)) }
+        default: -Int(EINVAL)
+        }
+        return result < 0 ? complain("\(what): \(show(result))") : 0
+    }
+
+    private static func opened(_ name: Name, _ flags: Int32, _ body: (Int32) -> Int) -> Int {
+        let fd = Sys.open(name, flags, 0o640)
+        guard fd >= 0 else { return fd }
+        let result = body(Int32(fd))
+        Sys.close(Int32(fd))
+        return result
+    }
+    private static func first(_ one: Int, _ other: @autoclosure () -> Int) -> Int { one < 0 ? one : other() }
+}
