@@ -47,7 +47,7 @@ extension LayerStack {
 
     /// The handle of the lower object: its inode number and its other names are found by it again (ovl_set_origin).
     private func setOrigin(_ source: CopyUpSource, on directory: FD, _ name: NameRef) throws(Errno) -> Bool {
-        guard upperHasXattrs, let origin = originHandle(source.directory, source.name, layer: source.layer) else { return false }
+        guard upperHasXattrs, let origin = try originHandle(source.directory, source.name, layer: source.layer) else { return false }
         // user.* attributes are for files and directories only.
         if xattrs == .user, !source.status.isRegular, !source.status.isDirectory { return false }
         do throws(Errno) {

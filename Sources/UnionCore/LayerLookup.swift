@@ -231,7 +231,7 @@ extension LayerStack {
         if hasUpper, part.layer == 0 { return try upperFile(parent, part, name, status) }
         var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
         if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
-        if let index, status.nlink > 1, isIndexed(status), let handle = originHandle(part.fd, name, layer: part.layer) {
+        if let index, status.nlink > 1, isIndexed(status), let handle = try originHandle(part.fd, name, layer: part.layer) {
             let indexName = handle.indexName
             found.indexName = indexName
             found.lowerLinks = status.nlink

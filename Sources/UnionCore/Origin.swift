@@ -55,12 +55,18 @@ public struct Origin: Equatable, Sendable {
 }
 
 extension LayerStack {
-    /// The origin to store for a lower object; nil where its filesystem has no handles.
-    func originHandle(_ directory: FD, _ name: NameRef, layer: Int) -> Origin? {
+    /// The origin to store for a lower object; nil where its filesystem has no handles. Any other error is one: a copy without its origin
+    /// would have another number, and be no name of the others any more.
+    func originHandle(_ directory: FD, _ name: NameRef, layer: Int) throws(Errno) -> Origin? {
         guard layer < layers.count else { return nil }
         do throws(Errno) {
             return Origin(handle: try directory.handle(name), uuid: layers[layer].uuid)
-        } catch { return nil }
+        } catch {
+            switch error {
+            case .notSupported, .overflow, .notPermitted, .accessDenied, .notImplemented, .invalid: return nil
+            default: throw error
+            }
+        }
     }
     func readOrigin(_ directory: FD, _ name: NameRef) throws(Errno) -> Origin? {
         guard let value = try directory.xattrIfPresent(name, OverlayXattr.origin.name(xattrs)) else { return nil }
@@ -106,8 +112,9 @@ extension Layer {
             return status.dev == device ? status : nil
         } catch {
             switch error {
-            case .tooManyOpenFiles, .noMemory, .fileTableOverflow: throw error
-            default: return nil
+            // Gone, or not for us to open.
+            case .stale, .noEntry, .notSupported, .overflow, .notPermitted, .accessDenied, .notImplemented, .invalid: return nil
+            default: throw error
             }
         }
     }

@@ -86,11 +86,14 @@ public final class WorkDirectory: Sendable {
         }
     }
 
-    /// Removes something that was moved here; what cannot be removed now is removed at the next mount.
+    /// Removes something that was moved here: at once, or at the second attempt, or at the next mount.
     func discard(_ name: NameRef, isDirectory: Bool) {
-        do throws(Errno) {
-            if isDirectory { try removeTree(fd, name) } else { try fd.unlink(name) }
-        } catch { /* See above: nothing of the union depends on it. */ }
+        for _ in 0..<2 {
+            do throws(Errno) {
+                if isDirectory { try removeTree(fd, name) } else { try fd.unlink(name) }
+                return
+            } catch { /* See above: nothing of the union depends on it. */ }
+        }
     }
 
     /// Everything that an earlier mount left behind. Only by a mount that has the directory for itself.

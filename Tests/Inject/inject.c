@@ -120,8 +120,15 @@ static int seize_all(int pid)
 	return 0;
 }
 
-static void release_all(void)
+static void release_all(int killed)
 {
+	if (killed) {
+		/* The first thread is reported when the others have been. */
+		int status;
+		for (pid_t who; (who = waitpid(-1, &status, __WALL)) > 0;)
+			if (WIFSTOPPED(status)) ptrace(PTRACE_CONT, who, 0, 0);
+		return;
+	}
 	for (int i = 0; i < thread_count; i++) {
 		int status;
 		if (threads[i] <= 0 || ptrace(PTRACE_INTERRUPT, threads[i], 0, 0) < 0) continue;
@@ -209,7 +216,7 @@ int inject_run(int pid, enum inject_what what, int at, int error, char *const co
 		ptrace(PTRACE_SYSCALL, who, 0, 0);
 	}
 	alarm(0);
-	release_all();
+	release_all(what == INJECT_KILL && *hit != '-');
 	printf("calls=%d hit=%s exit=%d\n", calls, hit, result);
 	fflush(stdout);
 	return 0;

@@ -8,6 +8,9 @@ enum Call {
         let b = words.count > 2 ? words[2] : ""
         let result = switch String(decoding: what.bytes, as: UTF8.self) {
         case "append": opened(a, O_WRONLY | O_APPEND) { Sys.write($0, Array("more\n".utf8)) }
+        case "alarmed-append":
+            // Signals that have a handler, every 20 ms: the call goes on.
+            Sys.alarmed(everyMilliseconds: 20) { opened(a, O_WRONLY | O_APPEND) { Sys.write($0, Array("more\n".utf8)) } }
         case "open-write": opened(a, O_WRONLY) { _ in 0 }
         case "open-truncate": opened(a, O_WRONLY | O_TRUNC) { _ in 0 }
         case "fsync-write": opened(a, O_WRONLY) { fd in first(Sys.pwrite(fd, Array("SYNCED".utf8), at: 0), Sys.fsync(fd)) }

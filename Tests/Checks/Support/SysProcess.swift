@@ -61,6 +61,19 @@ extension Sys {
         unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
     }
 
+    /// With SIGALRM again and again meanwhile, its handler set as programs do it (SA_RESTART).
+    static func alarmed(everyMilliseconds interval: Int, _ body: () -> Int) -> Int {
+        signal(SIGALRM) { _ in }
+        let often = timeval(tv_sec: 0, tv_usec: interval * 1000)
+        var timer = itimerval(it_interval: often, it_value: often)
+        unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
+        defer {
+            timer = itimerval()
+            unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
+        }
+        return body()
+    }
+
     /// The Swift runtime may have been told to write a report about such an end.
     static func endQuietly(by number: Int32) { signal(number, SIG_DFL) }
 
