@@ -188,7 +188,7 @@ _unionfsd_mount() {
     repeating_flags=()
     non_repeating_flags=(-f --foreground -d --debug --read-only --volatile --no-redirects --metacopy --version -h --help)
     repeating_options=(--lower --data -o --option)
-    non_repeating_options=(--upper --work --threads)
+    non_repeating_options=(--upper --work --fsync --threads)
     __unionfsd_offer_flags_options 1
 
     # Offer option value completions
@@ -210,6 +210,10 @@ _unionfsd_mount() {
         return
         ;;
     '-o'|'--option')
+        return
+        ;;
+    '--fsync')
+        __unionfsd_add_completions -W 'auto'$'\n''strict'$'\n''volatile'
         return
         ;;
     '--threads')

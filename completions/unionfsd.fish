@@ -23,7 +23,7 @@ function __unionfsd_parse_tokens -S
         __unionfsd_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'mount'
-            __unionfsd_parse_subcommand 1 'lower=+' 'data=+' 'upper=' 'work=' 'o/option=+' 'f/foreground' 'd/debug' 'read-only' 'volatile' 'no-redirects' 'metacopy' 'threads=' 'version' 'h/help'
+            __unionfsd_parse_subcommand 1 'lower=+' 'data=+' 'upper=' 'work=' 'o/option=+' 'f/foreground' 'd/debug' 'read-only' 'volatile' 'fsync=' 'no-redirects' 'metacopy' 'threads=' 'version' 'h/help'
         case 'umount'
             __unionfsd_parse_subcommand 1 'lazy' 'timeout=' 'version' 'h/help'
         case 'list'
@@ -107,6 +107,7 @@ complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_opti
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" d debug' -s 'd' -l 'debug' -d 'Stay in the foreground and say what is done.'
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" read-only' -l 'read-only' -d 'Take no changes, even with an upper layer.'
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" volatile' -l 'volatile' -d 'Sync nothing: faster, and after a crash the upper layer is not used again.'
+complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" fsync' -l 'fsync' -d 'What is on the disk when: auto, strict or volatile; see unionfsd(1).' -rfka 'auto strict volatile'
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" no-redirects' -l 'no-redirects' -d 'Do not rename directories of lower layers: EXDEV, and mv copies (redirect_dir=off).'
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" metacopy' -l 'metacopy' -d 'Copy a file\'s data up only when the data change; follow layers that have such files (metacopy=on).'
 complete -c 'unionfsd' -n '__unionfsd_should_offer_completions_for_flags_or_options "unionfsd mount" threads' -l 'threads' -d 'Threads that take requests.' -rfka ''

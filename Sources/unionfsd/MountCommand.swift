@@ -49,6 +49,10 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Sync nothing: faster, and after a crash the upper layer is not used again.")
     var volatile = false
 
+    @Option(name: .long, help: ArgumentHelp("What is on the disk when: auto, strict or volatile; see unionfsd(1).", valueName: "mode"),
+            completion: .list(["auto", "strict", "volatile"]))
+    var fsync: String?
+
     @Flag(name: .long, help: "Do not rename directories of lower layers: EXDEV, and mv copies (redirect_dir=off).")
     var noRedirects = false
 
@@ -73,6 +77,7 @@ struct Mount: ParsableCommand {
         if let work { path("workdir", work) }
         if readOnly { option(Array("ro".utf8)) }
         if volatile { option(Array("volatile".utf8)) }
+        if let fsync { option(Array("fsync=\(fsync)".utf8)) }
         if noRedirects { option(Array("redirect_dir=off".utf8)) }
         if metacopy { option(Array("metacopy=on".utf8)) }
         if let threads { option(Array("threads=\(threads)".utf8)) }
