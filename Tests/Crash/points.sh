@@ -128,8 +128,8 @@ operations() {
     while read -r line; do
         [ -n "$line" ] && [[ $line =~ $only ]] || continue
         count=$((count + 1))
-        # In the short form one half dies and the other fails.
-        [ -n "$all$only" ] || [ $(((count + seed + $2) % 2)) = 0 ] || continue
+        # In the short form a quarter dies and another fails; the next seed takes others.
+        [ -n "$all$only" ] || [ $(((count + seed + $2) % 4)) = 0 ] || continue
         # shellcheck disable=SC2086
         "$1" "$count" $line
     done <<<"$OPERATIONS"

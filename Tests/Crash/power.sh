@@ -8,7 +8,6 @@ part_power() {
     cd power
     head -c 3000000 /dev/urandom >low/a/b/data
     echo small >low/a/b/small
-    truncate -s 100M image
     lowers_remember "$PWD/low"
     local data
     data=$(sha1sum <low/a/b/data)
@@ -99,7 +98,7 @@ part_power() {
     check "accepted after that" is "$(tail -c 5 union/a/b/data)" more
     power_off keep
     check "an unmount in order takes the mark away" is "$(ls disk/work/work)" ""
-    umount disk
+    power_away
     # Nothing at all was synced: no call but the marker's.
     power_on fsync=volatile
     INJECT_TRACE=1 "$CHECK" inject --pid "$DAEMON" -- "$CHECK" call fsync-write union/a/b/data >/dev/null 2>calls || true
@@ -112,8 +111,12 @@ refuses_kernel() { ! kernel_mount "$PWD/kernel" "$PWD/disk/upper" "$PWD/disk/wor
 
 # power_on OPTIONS: a new disk, synced, and a union on it.
 power_on() {
-    mkfs.ext4 -q -F image
-    mount -o loop,commit=300 image disk
+    # A new file each time: a loop device may let go of the old one late.
+    rm -f image
+    truncate -s 100M image
+    mkfs.ext4 -q image
+    LOOP=$(losetup -f --show image)
+    mount -o commit=300 "$LOOP" disk
     mkdir disk/{upper,work}
     sync -f disk/upper
     power_begin "$1"
@@ -135,11 +138,16 @@ power_cut() {
     umount union
     umount disk
     # The journal is replayed.
-    mount -o loop,commit=300 image disk
+    mount -o commit=300 "$LOOP" disk
 }
 power_back() { power_begin "$1"; }
 power_off() {
     umount union
     wait "$DAEMON" 2>/dev/null || true
-    [ "${1:-}" = keep ] || umount disk
+    [ "${1:-}" = keep ] || power_away
+}
+power_away() {
+    umount disk
+    losetup -d "$LOOP"
+    LOOP=
 }
