@@ -113,20 +113,20 @@ unmount_below() {
 join() { local IFS=$1; shift; echo "$*"; }
 
 # kernel_mount MNT UPPER WORK LOWER...: the kernel's overlayfs in the form that unionfsd's defaults have, the
-# uppermost lower first. An empty UPPER makes it read-only. METACOPY=on turns that on, here and below.
+# uppermost lower first. An empty UPPER makes it read-only. METACOPY=on and REDIRECT_DIR=MODE change that, here and below.
 kernel_mount() {
     local mnt=$1 upper=$2 work=$3 options
     shift 3
     options=lowerdir=$(join : "$@")
-    [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=on,metacopy=${METACOPY:-off}"
+    [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=${REDIRECT_DIR:-on},metacopy=${METACOPY:-off}"
     # A mount namespace that somebody made meanwhile keeps what we unmounted in use until it ends.
-    local try
+    local try said=${SCRATCH:-$(dirname "$mnt")}/mount.err
     for try in {1..20}; do
-        mount -t overlay overlay -o "$options" "$mnt" 2>"$SCRATCH/mount.err" && return
-        grep -q 'already mounted\|busy' "$SCRATCH/mount.err" || break
+        mount -t overlay overlay -o "$options" "$mnt" 2>"$said" && return
+        grep -q 'already mounted\|busy' "$said" || break
         sleep 0.5
     done
-    cat "$SCRATCH/mount.err" >&2
+    cat "$said" >&2
     return 1
 }
 
@@ -138,6 +138,7 @@ union_mount() {
     for layer; do arguments+=(--lower "$layer"); done
     [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
+    [ -z "${REDIRECT_DIR:-}" ] || arguments+=(-o "redirect_dir=$REDIRECT_DIR")
     timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null
 }
 

@@ -43,7 +43,12 @@ extension LayerStack {
                 return file
             case .directory(let redirect):
                 guard let redirect else { continue }
-                return try lookupBelow(part.layer, parent, redirect, &found)
+                let above = found.parts.count
+                let whole = try lookupBelow(part.layer, parent, redirect, &found)
+                // Who mounts with redirect_dir=nofollow does not trust what a layer says of others: to show only a part of the
+                // directory would be worse than an error (ovl_lookup).
+                if !followsRedirects, found.parts.count > above { throw .notPermitted }
+                return whole
             }
         }
         return try found.result(self)

@@ -18,7 +18,7 @@ extension LayerStack {
                     }
                 } else if name.equals(OverlayXattr.impure.name(xattrs)) {
                     markers.impure = true
-                } else if followsRedirects, name.equals(OverlayXattr.redirect.name(xattrs)) {
+                } else if name.equals(OverlayXattr.redirect.name(xattrs)) {
                     if let value = try fd.xattrIfPresent(NameRef.empty, name) {
                         markers.redirect = Redirect.validated(value)
                     }

@@ -27,10 +27,9 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         let region = try RecordRegion()
         let top = layers.root.parts.first
         guard let top else { throw .invalid }
-        // As the kernel has it: a root that has lower layers shows the number of the topmost lower one.
-        let numbered = layers.hasUpper && layers.root.parts.count > 1 ? layers.root.parts[1] : top
-        let status = try numbered.fd.status()
-        table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: numbered.layer),
+        // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
+        let status = try top.fd.status()
+        table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: top.layer),
                            rootLayer: top.layer, rootIsUpper: layers.hasUpper, statistics: statistics)
         handles = HandleTable(region: region, statistics: statistics)
         // Half for directories, the rest for open files and what a request needs for itself.

@@ -11,6 +11,7 @@ let usageText = """
       prepare DIR [--seed N]
       layers DIR --count K --seed N
       random --reference REF_DIR --mount MNT_DIR --seed N --ops M [--check-every K]
+             [--remount PROGRAM [--remount-every K]]
              [--trace] [--drop-caches] [--dir-times] [--known overlay]
       manifest DIR [--portable] [--no-mtime-of-dirs]
       stress DIR --seconds S --processes P --seed N

@@ -11,20 +11,23 @@ struct Choice {
         var writable: Bool
     }
 
-    /// The operation, and whether an unprivileged user does it.
-    mutating func next(_ model: Model, _ slots: [Slot?]) -> (Operation, asUser: Bool) {
+    /// The operation, and who does it.
+    mutating func next(_ model: Model, _ slots: [Slot?]) -> (Operation, Actor) {
         let operation = choose(model, slots)
         switch operation {
         // FUSE cannot tell it from the kernel dropping suid before a write, so EPERM for others is not to be had (docs/semantics.md).
-        case .chown(_, uid: -1, gid: -1): return (operation, false)
+        case .chown(_, uid: -1, gid: -1): return (operation, .root)
         // These consist of many calls, and where in the middle they fail the model could not know.
-        case .removeTree, .copyFile, .temporary, .guarded: return (operation, false)
-        default: return (operation, random.chance(10))
+        case .removeTree, .copyFile, .temporary, .guarded: return (operation, .root)
+        // setfsuid(2) leaves CAP_SYS_ADMIN, with which a user would list trusted.* in the kernel's overlayfs.
+        case .getxattrs: return (operation, .root)
+        default: return (operation, random.chance(30) ? random.pick(Actor.all) : .root)
         }
     }
 
     private mutating func choose(_ model: Model, _ slots: [Slot?]) -> Operation {
         if random.chance(15), let operation = slotOperation(model, slots) { return operation }
+        if random.chance(12) { return further(model) }
         switch random.below(100) {
         case 0..<9: return create(model, slots)
         case 9..<15: return .write(file(model), offset: offset(), data())
@@ -46,8 +49,7 @@ struct Choice {
         case 72..<76: return .link(any(model), model.somePath(&random, existing: 20))
         case 76..<79: return .symlink(random.pick(Layers.names), at: model.somePath(&random, existing: 20))
         case 79..<81: return mknod(model)
-        case 81..<82: return special(model)
-        case 82..<83: return temporary(model, slots)
+        case 81..<83: return temporary(model, slots)
         case 83..<86: return .list(model.someDirectory(&random))
         case 86..<88: return .stat(any(model))
         case 88..<91: return .read(file(model))
@@ -57,18 +59,19 @@ struct Choice {
         case 95..<96: return .removeTree(model.somePath(&random, existing: 95, kind: .directory))
         case 96..<98: return .copyFile(file(model), to: model.somePath(&random, existing: 5))
         default:
-            let access = random.pick([O_RDONLY, O_RDONLY, O_RDWR, O_WRONLY])
+            let access = random.pick([O_RDONLY, O_RDONLY, O_RDWR, O_WRONLY, O_RDWR | O_APPEND, O_WRONLY | O_APPEND])
             guard let slot = freeSlot(slots) else { return .stat(any(model)) }
             return .open(file(model), flags: access, slot: slot)
         }
     }
 
-    private static let modes: [UInt32] = [0o644, 0o600, 0o755, 0o4755, 0o2755, 0o2644, 0o1777, 0, 0o777, 0o400]
+    private static let modes: [UInt32] = [0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6777, 0o2644, 0o1777, 0, 0o777, 0o400]
     private static let directoryModes: [UInt32] = [0o755, 0o755, 0o700, 0o777, 0o1777, 0o2775, 0o511]
-    private static let attributes: [Name] = ["user.a", "user.b", "trusted.t", ACL.access, ACL.default, "security.capability",
-                                             "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.x"]
-    /// cap_net_raw=ep, as setcap(8) writes it.
-    private static let capability: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
+    private static let attributes: [Name] = ["user.a", "user.b", "trusted.t", "security.x", capability, "trusted.overlay.a", "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.a",
+                                             ACL.access, ACL.default, ACL.default]
+    private static let capability: Name = "security.capability"
+    /// vfs_cap_data of revision 2 with cap_net_raw, effective.
+    private static let capabilities: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
 
     private mutating func any(_ model: Model) -> Name { model.somePath(&random) }
     private mutating func file(_ model: Model) -> Name { model.somePath(&random, kind: .file) }
@@ -94,7 +97,8 @@ struct Choice {
     }
 
     private mutating func allocate(_ model: Model) -> Operation {
-        let mode = random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE])
+        let mode = random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+                                FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE])
         return .allocate(file(model), mode: mode, offset: offset(), length: random.pick([1, 4096, 10_000, 50_000]))
     }
 
@@ -102,22 +106,27 @@ struct Choice {
         let name = random.pick(Self.attributes)
         let value = name == ACL.access || name == ACL.default
             ? random.pick([ACL.bytes([.owner(7), .user(1000, 6), .group(5), .mask(7), .other(4)]), ACL.bytes([.owner(6), .group(4), .other(0)])])
-            : name == "security.capability" ? Self.capability : random.bytes(random.below(40))
+            : name == Self.capability ? Self.capabilities : random.bytes(random.below(40))
         return .setxattr(any(model), name, value, flags: random.pick([0, 0, XATTR_CREATE, XATTR_REPLACE]))
     }
 
     private mutating func rename(_ model: Model) -> Operation {
-        let flags = random.pick([0, 0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT])
+        let flags = random.pick([0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT])
         let kind: Model.Node.Kind? = random.chance(40) ? .directory : nil
         return .rename(model.somePath(&random, kind: kind), model.somePath(&random, existing: flags == RENAME_EXCHANGE ? 90 : 40), flags)
     }
 
-    private mutating func special(_ model: Model) -> Operation {
-        switch random.below(5) {
-        case 0: .seek(file(model), offset(), whence: random.pick([SEEK_DATA, SEEK_HOLE]))
-        case 1: .direct(file(model), offset: random.pick([0, 4096, 65_536]), writes: random.chance(60), seed: random.next())
-        case 2: .clone(file(model), to: file(model))
-        default: .guarded(any(model), flag: random.pick([FS_IMMUTABLE_FL, FS_APPEND_FL]))
+    private mutating func further(_ model: Model) -> Operation {
+        switch random.below(12) {
+        case 0..<3: return .getxattrs(any(model))
+        case 3: return .setFlag(random.chance(80) ? file(model) : any(model), random.pick([0, FS_NOATIME_FL, FS_SYNC_FL]))
+        case 4: return .guarded(any(model), random.pick([FS_IMMUTABLE_FL, FS_APPEND_FL]))
+        case 5..<7: return .direct(file(model), offset: 4096 * random.below(8), blocks: random.within(1...4), seed: random.next())
+        case 7: return .mapRead(file(model))
+        case 8: return .clone(file(model), to: file(model))
+        case 9: return .sendfile(file(model), to: file(model))
+        case 10: return .utimens(any(model), access: random.pick([.now, .omit, time()]), modify: random.pick([.now, .omit, time()]))
+        default: return .holes(file(model), offset())
         }
     }
 
@@ -147,7 +156,10 @@ struct Choice {
         guard let held = slots[slot] else { return nil }
         // An open for writing copies a file up, but not a fifo.
         let named = held.writable && held.node.kind == .file || model.node(held.path) === held.node
-        switch random.below(12) {
+        switch random.below(14) {
+        case 12: return .slotAppend(slot: slot, data())
+        case 13 where named: return .slotAllocate(slot: slot, mode: random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE]),
+                                                  offset: offset(), length: random.pick([1, 10_000]))
         case 0..<3: return .slotWrite(slot: slot, offset: offset(), data())
         case 3..<5: return .slotRead(slot: slot, offset: offset(), count: random.pick([10, 4096, 100_000]))
         case 5..<7: return .slotStat(slot: slot, named: named)

@@ -41,18 +41,4 @@ enum Guarded {
         // Made where a directory only takes new names, and then not to be removed: so not tried there.
         [Sys.rmdir(path), Sys.rmdir(path.joined("no such name")), Sys.rename(path, "guarded")]
     }
-
-    static func direct(_ fd: Int32, _ offset: Int64, writes: Bool, seed: UInt64) -> Side.Outcome {
-        switch Mapping.make(-1, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS) {
-        case .failed(let code): return Side.Outcome(code: code)
-        case .mapped(let memory):
-            if writes {
-                var random = Random(seed: seed)
-                memory.store(random.bytes(4096), at: 0)
-                return Side.Outcome(code: memory.pwrite(fd, at: Int(offset), count: 4096))
-            }
-            let result = memory.pread(fd, at: Int(offset), count: 4096)
-            return Side.Outcome(code: result, text: hex64(ContentHash.of(memory.bytes(0..<max(result, 0)))))
-        }
-    }
 }

@@ -26,7 +26,8 @@ final class Model {
         var dev: UInt64
         var ino: UInt64
 
-        init(_ status: Sys.Status) { (dev, ino) = (status.dev, status.ino) }
+        /// Devices below the mount's own are told apart; the mount's own number changes with every remount, and is 0 here.
+        init(_ status: Sys.Status, root: UInt64) { (dev, ino) = (status.dev == root ? 0 : status.dev, status.ino) }
     }
 
     let root: Node
@@ -37,9 +38,11 @@ final class Model {
         root = Node(number: 0, kind: .directory)
         var linked: [Identity: Node] = [:]
         var directories: [Name: Node] = ["": root]
+        var device: UInt64 = 0
         Walker.walk(tree, ".") { visit in
             guard case .object(let found) = visit else { return }
-            let identity = Identity(found.status)
+            if found.path.isEmpty { device = found.status.dev }
+            let identity = Identity(found.status, root: device)
             let (parent, last) = found.path.split
             if found.path.isEmpty {
                 root.identity = identity

@@ -34,12 +34,15 @@ enum Operation: Sendable {
     case sync(Name)
     case removeTree(Name)
     case copyFile(Name, to: Name)
-    case seek(Name, Int64, whence: Int32)
-    /// O_DIRECT: one aligned block written or read.
-    case direct(Name, offset: Int64, writes: Bool, seed: UInt64)
+    case getxattrs(Name)
+    case setFlag(Name, UInt32)
+    /// Sets the flag, tries everything that it forbids, and takes it away again.
+    case guarded(Name, UInt32)
+    case direct(Name, offset: Int, blocks: Int, seed: UInt64)
+    case mapRead(Name)
     case clone(Name, to: Name)
-    /// Immutable or append-only for as long as everything is tried that this forbids.
-    case guarded(Name, flag: UInt32)
+    case holes(Name, Int64)
+    case sendfile(Name, to: Name)
     // On what was opened by an earlier operation. `named`: it still has the name it was opened by.
     case slotWrite(slot: Int, offset: Int64, Data)
     case slotRead(slot: Int, offset: Int64, count: Int)
@@ -48,6 +51,8 @@ enum Operation: Sendable {
     case slotChmod(slot: Int, UInt32)
     case slotXattr(slot: Int, Name, [UInt8])
     case slotTimes(slot: Int, Moment)
+    case slotAllocate(slot: Int, mode: Int32, offset: Int64, length: Int64)
+    case slotAppend(slot: Int, Data)
 
     /// Contents that are made again from a number when they are needed.
     struct Data: Sendable, CustomStringConvertible {
@@ -99,16 +104,22 @@ extension Operation: CustomStringConvertible {
         case .sync(let path): "fsync(\(path))"
         case .removeTree(let path): "rm -rf \(path)"
         case .copyFile(let from, let to): "cp \(from) \(to)"
-        case .seek(let path, let offset, let whence): "lseek(\(path), \(offset), \(whence == SEEK_DATA ? "SEEK_DATA" : "SEEK_HOLE"))"
-        case .direct(let path, let offset, let writes, _): "open(\(path), O_DIRECT), \(writes ? "write" : "read") at \(offset)"
-        case .clone(let from, let to): "ioctl(\(to), FICLONE, \(from))"
-        case .guarded(let path, let flag): "ioctl(\(path), FS_IOC_SETFLAGS, \(flag)), and what it forbids"
+        case .getxattrs(let path): "llistxattr(\(path)) and each"
+        case .setFlag(let path, let flag): "FS_IOC_SETFLAGS(\(path), \(String(flag, radix: 16)))"
+        case .guarded(let path, let flag): "changes of \(path) under flag \(String(flag, radix: 16))"
+        case .direct(let path, let offset, let blocks, _): "pwrite(\(path), O_DIRECT, at \(offset), \(blocks) blocks)"
+        case .mapRead(let path): "mmap(\(path)), read"
+        case .clone(let from, let to): "FICLONE(\(from), \(to))"
+        case .holes(let path, let offset): "SEEK_DATA, SEEK_HOLE(\(path), \(offset))"
+        case .sendfile(let from, let to): "sendfile(\(from), \(to))"
         case .slotWrite(let slot, let offset, let data): "pwrite(slot \(slot), at \(offset), \(data))"
         case .slotRead(let slot, let offset, let count): "pread(slot \(slot), at \(offset), \(count))"
         case .slotStat(let slot, _): "fstat(slot \(slot))"
         case .slotTruncate(let slot, let length): "ftruncate(slot \(slot), \(length))"
         case .slotChmod(let slot, let mode): "fchmod(slot \(slot), \(octal(mode)))"
         case .slotXattr(let slot, let name, let value): "fsetxattr(slot \(slot), \(name), \(hex(value)))"
+        case .slotAllocate(let slot, let mode, let offset, let length): "fallocate(slot \(slot), mode \(mode), \(offset), \(length))"
+        case .slotAppend(let slot, let data): "write(slot \(slot), \(data))"
         case .slotTimes(let slot, let time): "futimens(slot \(slot), \(time.text))"
         }
     }

@@ -12,6 +12,8 @@ struct RandomRun {
     /// What is printed before a difference.
     private var recent: [String] = []
     private var passed = 0
+    /// Both names are one tree, and only to be changed: this is how layers are made by the kernel's overlayfs.
+    private var alone = false
 
     static func run(_ arguments: [Name]) -> Int32 {
         var parser = Arguments(arguments)
@@ -23,6 +25,8 @@ struct RandomRun {
         let dropCaches = parser.flag("--drop-caches")
         let directoryTimes = parser.flag("--dir-times")
         let known = parser.option("--known")
+        let remount = parser.option("--remount")
+        guard let remountEvery = parser.number("--remount-every", default: 1000), remountEvery > 0 else { return Arguments.usage() }
         let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
         guard knowns.isSubset(of: ["overlay", "metacopy"]) else { return complain("random: no such set of known differences") }
         guard parser.rest(0) != nil else { return Arguments.usage() }
@@ -34,9 +38,10 @@ struct RandomRun {
         let window = TimeWindow(since: cs_realtime_s())
         var run = RandomRun(
             reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
-            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes, directoryNumbers: !knowns.contains("overlay"),
-                             metacopyTimes: knowns.contains("metacopy")),
+            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes,
+                                                           directoryNumbers: !knowns.contains("overlay"), metacopyTimes: knowns.contains("metacopy")),
             choice: Choice(random: Random(seed: seed)))
+        run.alone = referencePath == mountPath
         printLine("seed \(seed)")
         guard run.compareTrees(0, dropCaches: false) else { return run.failed(seed, 0) }
         for number in 1...Int(max(1, count)) {
@@ -44,9 +49,30 @@ struct RandomRun {
             if number % Int(every) == 0 || number == count {
                 guard run.compareTrees(number, dropCaches: dropCaches) else { return run.failed(seed, number) }
             }
+            if let remount, number % Int(remountEvery) == 0, number != count {
+                guard run.remount(remount, at: mountPath, number) else { return run.failed(seed, number) }
+            }
         }
         printLine("\(run.passed) passed, 0 failed")
         return 0
+    }
+
+    /// The mount goes and comes again, or another program mounts the same upper: every object must be what it was, its
+    /// number too. The script does it; it is run once the tree has been compared and nothing of it is open any more.
+    private mutating func remount(_ script: Name, at path: Name, _ number: Int) -> Bool {
+        guard compareTrees(number, dropCaches: false) else { return false }
+        // The reference keeps its own: only the model must know that the slots are empty on both sides.
+        slots = slots.map { _ in nil }
+        reference.closeSlots()
+        mount.leave()
+        let status = Sys.run(script)
+        let root = Sys.open(path, O_RDONLY | O_DIRECTORY)
+        guard status == 0, root >= 0 else {
+            printLine("DIFF remount after operation \(number): \(status == 0 ? show(root) : "status \(status)")")
+            return false
+        }
+        mount.enter(Int32(root))
+        return compareTrees(number, dropCaches: false)
     }
 
     private init(reference: Side, mount: Side, model: Model, check: TreeCheck, choice: Choice) {
@@ -61,10 +87,12 @@ struct RandomRun {
     }
 
     private mutating func step(_ number: Int, trace: Bool) -> Bool {
-        let (operation, asUser) = choice.next(model, slots)
-        let first = reference.perform(operation, asUser: asUser)
-        let second = mount.perform(operation, asUser: asUser)
-        let line = "\(number) \(asUser ? "uid 1000 " : "")\(operation)"
+        var (operation, actor) = choice.next(model, slots)
+        // The one thing that FUSE cannot know of a writer's groups (docs/semantics.md): sgid without group execute permission.
+        if !actor.groups.isEmpty, let status = reference.written(operation), status.permissions & 0o2010 == 0o2000 { actor.groups = [] }
+        let first = reference.perform(operation, as: actor)
+        let second = alone ? first : mount.perform(operation, as: actor)
+        let line = "\(number) \(actor)\(operation)"
         remember(line + " = \(first)" + (first == second ? "" : ", mount \(second)"))
         if trace { printLine(recent.last ?? "") }
         guard first == second || check.metacopyTimes && first.code == second.code && Side.sameButMetacopyTime(first.text, second.text) else {
@@ -104,6 +132,7 @@ struct RandomRun {
         case .rename(let old, let new, let flags): model.rename(old, new, exchange: flags & RENAME_EXCHANGE != 0)
         case .unlink(let path), .rmdir(let path), .removeTree(let path): model.remove(path)
         case .slotStat(let slot, _):
+            if alone { return true }
             let status = Sys.status(fd: mount.descriptor(slot)).1
             if let node = slots[slot]?.node { return identify(node, status, "slot \(slot)") }
         default: break
@@ -127,7 +156,8 @@ struct RandomRun {
     }
 
     private func identify(_ node: Model.Node, _ status: Sys.Status, _ what: String) -> Bool {
-        let now = Model.Identity(status)
+        if alone { return true }
+        let now = Model.Identity(status, root: Sys.status(fd: mount.root).1.dev)
         defer { node.identity = now }
         guard let before = node.identity, before != now else { return true }
         printLine("DIFF \(what): st_ino of the mount changed from \(before.ino) to \(now.ino)")

@@ -4,7 +4,7 @@ import Glibc
 struct Side {
     static let slotCount = 8
 
-    let root: Int32
+    private(set) var root: Int32
     private let window: TimeWindow
     private var slots = [Int32](repeating: -1, count: slotCount)
 
@@ -35,11 +35,28 @@ struct Side {
 
     func descriptor(_ slot: Int) -> Int32 { slots[slot] }
 
-    mutating func perform(_ operation: Operation, asUser: Bool) -> Outcome {
+    mutating func closeSlots() {
+        for slot in slots.indices where slots[slot] >= 0 {
+            Sys.close(slots[slot])
+            slots[slot] = -1
+        }
+    }
+
+    /// Lets go of the tree, so that it can be unmounted.
+    mutating func leave() {
+        closeSlots()
+        _ = Sys.chdir("/")
+        Sys.close(root)
+        root = -1
+    }
+
+    mutating func enter(_ root: Int32) { self.root = root }
+
+    mutating func perform(_ operation: Operation, as actor: Actor) -> Outcome {
         // Paths are relative to here; some calls, as truncate(2), know no other way.
         _ = Sys.fchdir(root)
-        if asUser { Sys.setFilesystemUser(uid: 1000, gid: 1000) }
-        defer { if asUser { Sys.setFilesystemUser(uid: 0, gid: 0) } }
+        actor.enter()
+        defer { actor.leave() }
         return act(operation)
     }
 
@@ -86,13 +103,6 @@ struct Side {
                 guard written >= 0, let published else { return written }
                 return Sys.link("/proc/self/fd/\(fd)", published, flags: AT_SYMLINK_FOLLOW)
             }
-        case .clone(let from, let to):
-            return regular(from, O_RDONLY) { source in regular(to, O_WRONLY) { Outcome(code: Sys.clone($0, source)) } }
-        case .direct(let path, let offset, let writes, let seed):
-            return regular(path, (writes ? O_RDWR : O_RDONLY) | O_DIRECT) { Guarded.direct($0, offset, writes: writes, seed: seed) }
-        case .guarded(let path, let flag): return Guarded.tryAll(path, flag)
-        case .seek(let path, let offset, let whence):
-            return regular(path, O_RDONLY) { Outcome(code: Sys.seek($0, offset, whence)) }
         case .removeTree(let path): return Outcome(code: removeTree(path))
         case .copyFile(let from, let to): return copyFile(from, to)
         default: return observe(operation)
@@ -133,7 +143,7 @@ struct Side {
         case .slotChmod(let slot, let mode): return Outcome(code: Sys.fchmod(slots[slot], mode))
         case .slotXattr(let slot, let name, let value): return Outcome(code: Sys.setxattr("", name, value, at: slots[slot]))
         case .slotTimes(let slot, let time): return Outcome(code: Sys.futimens(slots[slot], access: time, modify: time))
-        default: return Outcome(code: -Int(ENOSYS))
+        default: return further(operation)
         }
     }
 
@@ -154,7 +164,7 @@ struct Side {
     }
 
     /// Only on regular files: a device would be written to, a fifo would wait.
-    private func regular(_ path: Name, _ flags: Int32, _ act: (Int32) -> Outcome) -> Outcome {
+    func regular(_ path: Name, _ flags: Int32, _ act: (Int32) -> Outcome) -> Outcome {
         let fd = Sys.open(path, flags | O_NOFOLLOW | O_NONBLOCK)
         guard fd >= 0 else { return Outcome(code: fd) }
         defer { Sys.close(Int32(fd)) }

@@ -14,6 +14,8 @@ struct TreeCheck {
         var text: String
         var identity: Model.Identity
         var isDirectory: Bool
+        /// Refused to say what it is, as redirects are that must not be followed: on both sides, and no object of the model.
+        var isRefused = false
     }
 
     /// The differences, one line each.
@@ -39,11 +41,12 @@ struct TreeCheck {
     private func collect(_ root: Int32, _ side: String, checkNumbers: Bool, _ found: inout [String]) -> [Name: Seen] {
         var all: [Name: Seen] = [:]
         var lines: [String] = []
+        let device = Sys.status(fd: root).1.dev
         Walker.walk(root, ".") { visit in
             switch visit {
             case .object(let object):
                 let facts = Facts(object)
-                all[facts.path] = Seen(text: text(facts), identity: Model.Identity(facts.status), isDirectory: facts.status.isDirectory)
+                all[facts.path] = Seen(text: text(facts), identity: Model.Identity(facts.status, root: device), isDirectory: facts.status.isDirectory)
                 guard checkNumbers, let entry = object.entry else { return }
                 if directoryNumbers, entry.ino != facts.status.ino {
                     lines.append("tree \(facts.path): \(side): d_ino \(entry.ino) but st_ino \(facts.status.ino)")
@@ -53,6 +56,8 @@ struct TreeCheck {
                 }
             case .leave(let object):
                 for name in object.repeated { lines.append("tree \(object.path.joined(name)): \(side): listed twice") }
+            case .failed(let path, "stat", let code) where code == -Int(EPERM):
+                all[path] = Seen(text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true, isRefused: true)
             case .failed(let path, let what, let code):
                 lines.append("tree \(path): \(side): \(what) \(show(code))")
             }
@@ -91,7 +96,7 @@ struct TreeCheck {
     /// An object's number does not change while it lives, and no two objects share one.
     private func compareIdentities(_ seen: [Name: Seen], _ model: Model, _ found: inout [String]) {
         var owners: [Model.Identity: Model.Node] = [:]
-        for (path, object) in seen.sorted(by: { $0.key < $1.key }) {
+        for (path, object) in seen.sorted(by: { $0.key < $1.key }) where !object.isRefused {
             guard let node = model.node(path) else {
                 found.append("tree \(path): both trees have it, the model has not (a fault of this program)")
                 continue

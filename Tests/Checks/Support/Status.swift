@@ -44,6 +44,8 @@ extension Sys {
         var mode: UInt32 = 0, nlink: UInt32 = 0, uid: UInt32 = 0, gid: UInt32 = 0, blksize: UInt32 = 0, mask: UInt32 = 0
         var atime = Moment(0, 0), mtime = Moment(0, 0), ctime = Moment(0, 0), btime = Moment(0, 0)
 
+        init() {}
+
         init(_ raw: cs_status) {
             (ino, dev, rdev, size, blocks) = (raw.ino, raw.dev, raw.rdev, raw.size, raw.blocks)
             (mode, nlink, uid, gid) = (raw.mode, raw.nlink, raw.uid, raw.gid)

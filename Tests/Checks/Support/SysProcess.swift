@@ -16,6 +16,21 @@ extension Sys {
         }
     }
 
+    /// Runs a program without arguments, and answers as `wait` does.
+    static func run(_ program: Name) -> Int {
+        let pid = fork()
+        guard pid == 0 else { return pid < 0 ? pid : wait(Int32(pid)) }
+        unsafe program.withPointer { path in
+            let arguments: [UnsafeMutablePointer<CChar>?] = unsafe [UnsafeMutablePointer(mutating: path), nil]
+            _ = unsafe cs_execv(path, arguments)
+        }
+        exit(127)
+    }
+
+    static func setGroups(_ groups: [UInt32]) -> Int {
+        unsafe groups.withUnsafeBufferPointer { unsafe cs_setgroups_thread($0.count, $0.baseAddress) }
+    }
+
     static func pipe() -> (Int, read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
         let result = unsafe ends.withUnsafeMutableBufferPointer { unsafe cs_pipe2($0.baseAddress, 0) }
