@@ -124,7 +124,9 @@ extension UnionFileSystem {
                                _ caller: Caller) throws(Errno) -> Int {
         let node = try table.node(node)
         switch command {
-        case FileIoctl.setFlags, FileIoctl.setFlags32, FileIoctl.setExtended: try ensureUpper(node, .ioctl)
+        // With the data: into a file that is append-only by then they could not be copied any more.
+        case FileIoctl.setFlags, FileIoctl.setFlags32, FileIoctl.setExtended:
+            try ensureUpper(node, .ioctl, extent: isDirectory ? .metadata : .all)
         default: break
         }
         let file = try openObject(node, O_RDONLY | O_NONBLOCK)
