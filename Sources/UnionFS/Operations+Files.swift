@@ -59,7 +59,11 @@ extension UnionFileSystem {
     func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
         guard offset <= UInt64(Int64.max) else { throw .invalid }
         let fd = try writable(handle)
+        // What was stored through a mapping takes no capabilities away; our own write does, and they are put back. (No hole: who may map the file for
+        // writing changes it without losing them on any filesystem.)
+        let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
         let written = try withResources { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
+        if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
         if killSuidGid { try clearSuidGid(fd, caller) }
         return written
     }

@@ -143,7 +143,11 @@ extension UnionFileSystem {
         guard table[node].kind == FileKind.directory.rawValue else { return nil }
         let directory = try merged(node)
         guard directory.hasLower else { return nil }
-        guard stack.options.redirectDir.makes, stack.upperHasXattrs else { throw .crossDevice }
+        guard stack.options.redirectDir.makes, stack.upperHasXattrs else {
+            // What may not move at all is told first (may_delete).
+            if let top = directory.parts.first, try top.fd.status().isProtected { throw .notPermitted }
+            throw .crossDevice
+        }
         guard let redirect = Redirect.forMove(sameParent: sameParent, ancestry: try ancestry(of: node)) else { throw .crossDevice }
         return redirect
     }

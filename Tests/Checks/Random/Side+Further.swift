@@ -47,10 +47,16 @@ extension Side {
 
     private static let visible = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NOATIME_FL | FS_SYNC_FL
 
+    /// A write takes capabilities away, which the kernel's FUSE client cannot do to an append-only file (docs/semantics.md).
+    private static func dropCapability(_ path: Name, _ flag: UInt32) {
+        if flag & FS_APPEND_FL != 0 { _ = Sys.removexattr(path, "security.capability") }
+    }
+
     private func setFlag(_ path: Name, _ flag: UInt32) -> Outcome {
         regular(path, O_RDONLY) { fd in
             let (code, before) = Sys.getflags(fd)
             guard code >= 0 else { return Outcome(code: code) }
+            Self.dropCapability(path, flag)
             let set = Sys.setflags(fd, before & ~Self.visible | flag)
             let (again, after) = Sys.getflags(fd)
             return Outcome(code: set, text: "\(String(before & Self.visible, radix: 16)), \(show(again)) \(String(after & Self.visible, radix: 16))")
@@ -63,6 +69,7 @@ extension Side {
         return regular(path, O_RDONLY) { fd in
             let (code, before) = Sys.getflags(fd)
             guard code >= 0 else { return Outcome(code: code) }
+            Self.dropCapability(path, flag)
             let set = Sys.setflags(fd, before | flag)
             guard set >= 0 else { return Outcome(code: set) }
             var said: [Int] = []
