@@ -19,10 +19,17 @@ extension UnionFileSystem {
                 let status = try fd.status(name)
                 if caller.uid != 0, caller.uid != status.uid { return status }
             }
+            // Without execute permission of the group sgid stays for members of the group alone (setattr_should_drop_sgid); we are root.
+            var dropsSgid = false
+            if change.uid != nil || change.gid != nil, caller.uid != 0 {
+                let status = try fd.status(name)
+                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && caller.gid != status.gid
+            }
             if change.uid != nil || change.gid != nil || change.isEmpty && !keepsSuid {
                 // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1).
                 try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)
             }
+            if dropsSgid { try fd.changeMode(name, try fd.status(name).permissions & ~UInt32(S_ISGID)) }
             if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }
             if change.atime != nil || change.mtime != nil {
                 try fd.setTimes(name, access: change.atime ?? .omit, modification: change.mtime ?? .omit)

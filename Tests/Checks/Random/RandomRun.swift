@@ -100,6 +100,7 @@ struct RandomRun {
             return false
         }
         passed += 1
+        if first.code < 0, case .removeTree(let path) = operation { prune(path) }
         return first.code < 0 || note(operation, first)
     }
 
@@ -138,6 +139,15 @@ struct RandomRun {
         default: break
         }
         return true
+    }
+
+    /// A tree that could not be removed as a whole (something in it was append-only): what went is no name any more.
+    private func prune(_ path: Name) {
+        guard let node = model.node(path) else { return }
+        for child in node.children.keys.sorted() {
+            let name = path.joined(child)
+            if Sys.status(name, at: mount.root).0 == -Int(ENOENT) { model.remove(name) } else { prune(name) }
+        }
     }
 
     private mutating func hold(_ slot: Int?, _ path: Name, writable: Bool) {

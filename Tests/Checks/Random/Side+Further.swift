@@ -23,6 +23,8 @@ extension Side {
         case .direct(let path, let offset, let blocks, let seed): return direct(path, offset, blocks, seed)
         case .mapRead(let path): return mapRead(path)
         case .clone(let from, let to):
+            // Capabilities too (Choice.next).
+            _ = Sys.removexattr(to, "security.capability")
             return regular(from, O_RDONLY) { source in regular(to, O_WRONLY) { Outcome(code: Sys.clone($0, source)) } }
         case .sendfile(let from, let to):
             return regular(from, O_RDONLY) { source in regular(to, O_WRONLY) { Outcome(code: Sys.sendfile(to: $0, from: source, at: 0, 5000)) } }
