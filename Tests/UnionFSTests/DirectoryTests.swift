@@ -1,4 +1,5 @@
 import LinuxSys
+import Synchronization
 import Testing
 @testable import UnionCore
 @testable import UnionFS
@@ -130,11 +131,15 @@ struct DirectoryTests {
     }
     @Test func sharedTogether() throws {
         let locks = DirectoryLocks()
-        // Two readers inside at once, or this never ends.
-        let met = try locks.shared(7) { () throws(Errno) in
-            try locks.shared(8) { () throws(Errno) in try locks.shared(7) { () throws(Errno) in true } }
+        let inside = Atomic<Int>(0)
+        // Both readers inside at once, or this never ends.
+        try inParallel(2) { _ in
+            try? locks.shared(7) { () throws(Errno) in
+                inside.wrappingAdd(1, ordering: .relaxed)
+                while inside.load(ordering: .relaxed) < 2 { Clock.sleep(milliseconds: 1) }
+            }
         }
-        #expect(met)
+        #expect(inside.load(ordering: .relaxed) == 2)
     }
     @Test func theSameTwiceIsOnce() throws {
         let locks = DirectoryLocks()
