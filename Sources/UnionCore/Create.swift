@@ -109,7 +109,8 @@ extension LayerStack {
                         // What the whiteout hid must stay hidden.
                         try setOpaque(staging, t)
                         try staging.rename(t, to: upper.fd, name, .exchange)
-                        do throws(Errno) { try staging.unlink(t) } catch { }
+                        // In a directory of its own it goes with that.
+                        if staging.raw == work.fd.raw { work.discard(t, isDirectory: false) }
                     } else {
                         try staging.rename(t, to: upper.fd, name)
                     }

@@ -93,6 +93,8 @@ need_layers() {
 fresh() {
     rm -rf run
     cp -a fresh run
+    # The index says whose it is; this upper layer is a copy, and takes it over.
+    setfattr -x trusted.overlay.upper run/work/index
     begin
     remember_scenes
     canonical before/0 before/0 >old
