@@ -136,11 +136,6 @@ private enum Opening {
         func refuse(_ isAsked: Bool, _ name: String) throws(UnionError) {
             if isAsked { throw UnionError(.notSupported, "\(name) is not supported yet: mount without it") }
         }
-        try refuse(!options.uidMapping.isEmpty, "uidmapping")
-        try refuse(!options.gidMapping.isEmpty, "gidmapping")
-        try refuse(options.squashToRoot, "squash_to_root")
-        try refuse(options.squashToUID != nil, "squash_to_uid")
-        try refuse(options.squashToGID != nil, "squash_to_gid")
         try refuse(options.xattrPermissions != 0, "xattr_permissions")
     }
 

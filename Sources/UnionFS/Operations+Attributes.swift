@@ -8,6 +8,9 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
+        // Refused before anything is copied for it.
+        let uid = try storedOwner(change.uid, owners.stored(uid:))
+        let gid = try storedOwner(change.gid, owners.stored(gid:))
         try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .metadata)
         if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
         // Before a write the kernel removes file capabilities, then says "change nothing", as for chown(-1, -1) (file_remove_privs: ATTR_KILL_PRIV
@@ -17,17 +20,17 @@ extension UnionFileSystem {
             if change.isEmpty {
                 // Anybody may ask for nothing (the kernel checks who may change what), but only the owner and root get suid cleared by it.
                 let status = try fd.status(name)
-                if caller.uid != 0, caller.uid != status.uid { return status }
+                if caller.uid != 0, caller.uid != owners.seen(uid: status.uid) { return status }
             }
             // Without execute permission of the group sgid stays for members of the group alone (setattr_should_drop_sgid); we are root.
             var dropsSgid = false
             if change.uid != nil || change.gid != nil, caller.uid != 0 {
                 let status = try fd.status(name)
-                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && caller.gid != status.gid
+                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && caller.gid != owners.seen(gid: status.gid)
             }
             if change.uid != nil || change.gid != nil || change.isEmpty && !keepsSuid {
                 // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1).
-                try fd.changeOwner(name, uid: change.uid ?? UInt32.max, gid: change.gid ?? UInt32.max)
+                try fd.changeOwner(name, uid: uid, gid: gid)
             }
             if dropsSgid { try fd.changeMode(name, try fd.status(name).permissions & ~UInt32(S_ISGID)) }
             if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }
@@ -37,6 +40,13 @@ extension UnionFileSystem {
             return try fd.status(name)
         }
         return AttributeReply(attributes: shown(status, node), seconds: policy.seconds)
+    }
+
+    /// For chown(2): -1 for what stays. EINVAL for somebody whom the layers cannot have, as with idmapped mounts.
+    private func storedOwner(_ id: UInt32?, _ stored: (UInt32) -> UInt32?) throws(Errno) -> UInt32 {
+        guard let id else { return UInt32.max }
+        guard let other = stored(id) else { throw .invalid }
+        return other
     }
 
     private func cause(of change: AttributeChange) -> CopyUpCause {
@@ -66,7 +76,7 @@ extension UnionFileSystem {
         let status = try fd.status()
         guard status.isRegular, status.mode & 0o6000 != 0 else { return }
         var keep = status.permissions & ~UInt32(S_ISUID)
-        if status.mode & UInt32(S_IXGRP) != 0 || caller.uid != 0 && caller.gid != status.gid { keep &= ~UInt32(S_ISGID) }
+        if status.mode & UInt32(S_IXGRP) != 0 || caller.uid != 0 && caller.gid != owners.seen(gid: status.gid) { keep &= ~UInt32(S_ISGID) }
         if keep != status.permissions { try fd.changeMode(NameRef.empty, keep) }
     }
 

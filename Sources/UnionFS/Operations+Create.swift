@@ -23,7 +23,7 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                let file = try stack.createLocked(object, in: directory, name, as: maker(caller))
+                let file = try stack.createLocked(object, in: directory, name, as: try maker(caller))
                 _ = consume file
                 return try enterMade(parent, directory, name)
             }
@@ -38,7 +38,12 @@ extension UnionFileSystem {
         return entry(node, status)
     }
 
-    func maker(_ caller: Caller) -> Maker { Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
+    /// - Throws: EOVERFLOW for somebody whom the layers cannot have (may_create_in_sticky's sibling fsuidgid_has_mapping).
+    func maker(_ caller: Caller) throws(Errno) -> Maker {
+        if owners.isIdentity { return Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
+        guard let uid = owners.stored(uid: caller.uid), let gid = owners.stored(gid: caller.gid) else { throw .overflow }
+        return Maker(uid: uid, gid: gid, umask: caller.umask)
+    }
 
     /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
     func backingFlags(_ flags: Int32) -> Int32 {
@@ -50,7 +55,7 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: maker(caller))
+                let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
                 guard let file else { throw .io }
                 let status = try file.fd.status()
                 let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
@@ -64,7 +69,7 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-                let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: maker(caller))
+                let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
                 let status = try file.fd.status()
                 let orphan = try file.fd.duplicate()
                 let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())

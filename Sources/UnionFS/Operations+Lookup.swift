@@ -16,7 +16,7 @@ extension UnionFileSystem {
         if let known = table.child(parent, name) {
             table.count(known)
             do throws(Errno) {
-                return entry(known, try attributes(known))
+                return entry(known, try objectStatus(known))
             } catch {
                 table.forget(known, 1)
                 throw error

@@ -9,6 +9,9 @@ extension UnionFileSystem {
     func serveGetxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
         let node = try table.node(node)
         if stack.options.noXattrs { throw .notSupported }
+        let isACL = name.hasPrefix("system.posix_acl_")
+        if isACL, stack.options.noACL { throw .notSupported }
+        if isACL, !owners.isIdentity { return try getMappedACL(node, name, into: buffer) }
         do throws(Errno) {
             let length = try withObject(node) { (fd, object, _) throws(Errno) in
                 try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
@@ -19,9 +22,24 @@ extension UnionFileSystem {
             return length
         } catch {
             // A lower filesystem without ACLs has none; "not supported" would make open(2) fail.
-            if error == .notSupported, name.hasPrefix("system.posix_acl_") { throw .noData }
+            if error == .notSupported, isACL { throw .noData }
             throw error
         }
+    }
+
+    /// Those whom it names are others in the mount than in the layers.
+    private func getMappedACL(_ node: UInt32, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
+        let value = try withObject(node) { (fd, object, _) throws(Errno) in try fd.xattrIfPresent(object, name) }
+        guard let value else { throw .noData }
+        let seen = owners.seen(acl: value)
+        if buffer.count == 0 { return seen.count }
+        if seen.count > buffer.count { throw .range }
+        return buffer.copy(seen)
+    }
+    private func setACL(_ fd: FD, _ object: NameRef, _ name: NameRef, _ value: Bytes, _ flags: UInt32) throws(Errno) {
+        if owners.isIdentity { return try fd.setXattr(object, name, value, flags: Int32(bitPattern: flags)) }
+        guard let stored = owners.stored(acl: value.array) else { throw .invalid }
+        try fd.setXattr(object, name, stored, flags: Int32(bitPattern: flags))
     }
 
     func serveListxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
@@ -47,10 +65,14 @@ extension UnionFileSystem {
     func serveSetxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
         let node = try table.node(node)
         if stack.options.noXattrs { throw .notSupported }
-        try ensureUpper(node, name.hasPrefix("system.posix_acl_") ? .acl : .setxattr)
+        let isACL = name.hasPrefix("system.posix_acl_")
+        if isACL, stack.options.noACL { throw .notSupported }
+        try ensureUpper(node, isACL ? .acl : .setxattr)
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
             try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
-                try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
+                if isACL { try setACL(fd, object, attribute, value, flags) } else {
+                    try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
+                }
                 guard killSuidGid else { return }
                 // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID).
                 let status = try fd.status(object)

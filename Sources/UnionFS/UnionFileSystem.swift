@@ -18,12 +18,14 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let redirects = Mutex(.redirects)
     let statistics: MountStatistics
     let policy: CachePolicy
+    let owners: OwnerMapping
 
     public init(layers: LayerStack, options: MountOptions, statistics: MountStatistics) throws(Errno) {
         stack = layers
         self.statistics = statistics
         let openFileLimit = Process.raiseOpenFileLimit()
         policy = CachePolicy(options)
+        owners = OwnerMapping(options)
         let region = try RecordRegion()
         let top = layers.root.parts.first
         guard let top else { throw .invalid }
@@ -204,7 +206,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     // ---- attributes ----
 
-    /// What stat(2) shows: the object's own, but the union's number and link count.
+    /// What stat(2) shows: the object's own, but the union's number, link count and owner. Of what a layer has: never twice.
     func shown(_ status: FileStatus, _ node: UInt32) -> FileStatus {
         var status = status
         let record = table[node]
@@ -217,14 +219,20 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         } else if record.indexName != 0 {
             status.nlink = record.unionLinks
         }
+        if !owners.isIdentity {
+            status.uid = owners.seen(uid: status.uid)
+            status.gid = owners.seen(gid: status.gid)
+        }
+        if stack.options.staticNlink, status.isDirectory, status.nlink > 0 { status.nlink = 1 }
         if record.flags.contains(.metacopy) {
             status.blocks = record.dataBlocks == NodeRecord.unknownBlocks ? (status.size &+ 511) / 512 : record.dataBlocks
         }
         return status
     }
-    func attributes(_ node: UInt32) throws(Errno) -> FileStatus {
-        let status = try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) }
-        return shown(status, node)
+    func attributes(_ node: UInt32) throws(Errno) -> FileStatus { shown(try objectStatus(node), node) }
+    /// As its layer has it.
+    func objectStatus(_ node: UInt32) throws(Errno) -> FileStatus {
+        try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) }
     }
     func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
         Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: policy.seconds, entrySeconds: policy.seconds)
