@@ -72,12 +72,16 @@ extension UnionFileSystem {
     /// What the kernel does for a writer without CAP_FSETID (setattr_should_drop_suidgid): suid goes, and sgid where the group may execute.
     /// Without execute permission sgid stays for members of the group; supplementary groups are not in a request, so only those whose
     /// own group it is.
-    func clearSuidGid(_ fd: FD, _ caller: Caller) throws(Errno) {
+    /// - Returns: whether there was anything to clear.
+    @discardableResult
+    func clearSuidGid(_ fd: FD, _ caller: Caller) throws(Errno) -> Bool {
         let status = try fd.status()
-        guard status.isRegular, status.mode & 0o6000 != 0 else { return }
+        guard status.isRegular, status.mode & 0o6000 != 0 else { return false }
         var keep = status.permissions & ~UInt32(S_ISUID)
         if status.mode & UInt32(S_IXGRP) != 0 || caller.uid != 0 && caller.gid != owners.seen(gid: status.gid) { keep &= ~UInt32(S_ISGID) }
-        if keep != status.permissions { try fd.changeMode(NameRef.empty, keep) }
+        if keep == status.permissions { return false }
+        try fd.changeMode(NameRef.empty, keep)
+        return true
     }
 
     /// An open file of the node's object as it is now.

@@ -64,7 +64,7 @@ extension UnionFileSystem {
         let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
         let written = try withResources { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
         if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
-        if killSuidGid { try clearSuidGid(fd, caller) }
+        if killSuidGid, try clearSuidGid(fd, caller) { attributesChanged(try table.node(node)) }
         return written
     }
 
@@ -105,7 +105,7 @@ extension UnionFileSystem {
         let fd = try writable(handle)
         try withResources { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
         // No flag tells (as FUSE_WRITE_KILL_SUIDGID does): an ordinary user has no CAP_FSETID.
-        if caller.uid != 0 { try clearSuidGid(fd, caller) }
+        if caller.uid != 0, try clearSuidGid(fd, caller) { attributesChanged(try table.node(node)) }
     }
 
     func serveLseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
@@ -119,7 +119,7 @@ extension UnionFileSystem {
         let source = try readable(handle)
         let target = try writable(toHandle)
         let copied = try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
-        if caller.uid != 0 { try clearSuidGid(target, caller) }
+        if caller.uid != 0, try clearSuidGid(target, caller) { attributesChanged(try table.node(toNode)) }
         return copied
     }
 

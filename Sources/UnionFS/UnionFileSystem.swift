@@ -41,6 +41,15 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         table.onFree = { node in cache.remove(node) }
     }
 
+    /// Set once, before any request.
+    private var connection: Connection?
+    public override func start(_ connection: Connection) { self.connection = connection }
+    /// The kernel has attributes of this node that we changed on its behalf: it asks again. Attributes only, so that no lock is taken that an
+    /// operation on the node may hold.
+    func attributesChanged(_ node: UInt32) {
+        do throws(Errno) { try connection?.invalidateInode(table.id(node), offset: -1) } catch { /* The session ends. */ }
+    }
+
     public override func stop() { stack.close() }
     /// What this filesystem wants of the kernel, on top of what every one wants.
     public func wanted(_ wanted: Wanted) -> Wanted { policy.wanted(wanted, stack.options) }
