@@ -78,7 +78,7 @@ extension UnionFileSystem {
         let status = try fd.status()
         guard status.isRegular, status.mode & 0o6000 != 0 else { return false }
         var keep = status.permissions & ~UInt32(S_ISUID)
-        if status.mode & UInt32(S_IXGRP) != 0 || caller.uid != 0 && caller.gid != owners.seen(gid: status.gid) { keep &= ~UInt32(S_ISGID) }
+        if status.mode & UInt32(S_IXGRP) != 0 || caller.gid != owners.seen(gid: status.gid) { keep &= ~UInt32(S_ISGID) }
         if keep == status.permissions { return false }
         try fd.changeMode(NameRef.empty, keep)
         return true
