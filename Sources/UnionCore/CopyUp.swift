@@ -114,16 +114,20 @@ extension LayerStack {
                 source.status.mtime = .now
             }
             let hasOrigin = try copyMetadata(source, to: to.fd, NameRef.empty, indexed: indexed)
-            if copied.bytes > 0 && !options.isVolatile || options.durability == .strict {
-                try step(.synchronise)
-                try to.fd.sync()
-            }
+            try syncCopy(to.fd, bytes: copied.bytes)
             return StagedCopy(work: work, temporary: temporary, file: to, isDirectory: false, hasOrigin: hasOrigin,
                               bytes: copied.bytes, isReflinked: copied.isReflinked, isMetacopy: leavesData)
         } catch {
             if let temporary { temporary.withRef { n in work.discard(n, isDirectory: false) } }
             throw error
         }
+    }
+
+    /// A copy's data are on the disk before anybody sees them; with `strict` all that is copied is.
+    func syncCopy(_ file: FD, bytes: UInt64) throws(Errno) {
+        guard bytes > 0 && !options.isVolatile || options.durability == .strict else { return }
+        try step(.synchronise)
+        try file.sync()
     }
 
     private func openSourceData(_ source: CopyUpSource) throws(Errno) -> OwnedFD {

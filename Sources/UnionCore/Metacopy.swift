@@ -19,7 +19,7 @@ extension LayerStack {
         found.isMetacopy = true
         // Data-only layers are not asked before somebody reads.
         if let data = try findData(parent, name, inDataLayers: false) {
-            found.dataBlocks = try data.object.fd.status().blocks
+            found.dataBlocks = try data.fd.status().blocks
         } else if dataLayers.isEmpty { throw .io }
     }
 
@@ -27,11 +27,11 @@ extension LayerStack {
     /// - Throws: EIO where there is none.
     public func openData(_ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> OwnedFD {
         guard let data = try findData(parent, name, inDataLayers: true) else { throw .io }
-        return data.object
+        return data
     }
 
     /// Down through the layers, as a lookup goes: each metacopy file on the way may redirect once more.
-    private func findData(_ parent: MergedDirectory, _ name: NameRef, inDataLayers: Bool) throws(Errno) -> DataObject? {
+    private func findData(_ parent: MergedDirectory, _ name: NameRef, inDataLayers: Bool) throws(Errno) -> OwnedFD? {
         var wanted = name.owned
         var path: FileName?
         var from = -1
@@ -46,25 +46,15 @@ extension LayerStack {
             guard let hit else { break }
             guard hit.status.isRegular else { return nil }
             let ends = try hit.name.withRef { (n) throws(Errno) in try !isMetacopy(hit.part.fd, n) }
-            if ends {
-                return DataObject(object: try hit.name.withRef { (n) throws(Errno) in try hit.part.fd.openPath(n) })
-            }
+            if ends { return try hit.name.withRef { (n) throws(Errno) in try hit.part.fd.openPath(n) } }
             from = hit.part.layer
-            guard let redirect = try readRedirect(hit) else { continue }
+            guard followsRedirects, let redirect = try hit.name.withRef({ (n) throws(Errno) in try redirect(of: hit.part.fd, n) }) else { continue }
             if Redirect.isAbsolute(redirect) { path = redirect } else if let at = path {
                 path = Redirect.sibling(of: at, named: redirect)
             } else { wanted = redirect }
         }
         guard inDataLayers, let path else { return nil }
         return try findInDataLayers(path)
-    }
-
-    private func readRedirect(_ hit: FileHit) throws(Errno) -> FileName? {
-        guard followsRedirects else { return nil }
-        let value = try hit.name.withRef { (n) throws(Errno) in
-            try hit.part.fd.xattrIfPresent(n, OverlayXattr.redirect.name(xattrs))
-        }
-        return value.flatMap { Redirect.validated($0) }
     }
 
     private func findFile(_ name: FileName, _ parent: MergedDirectory, below layer: Int) throws(Errno) -> FileHit? {
@@ -94,12 +84,12 @@ extension LayerStack {
 
     /// The first data-only layer that has a regular file there. These layers have no whiteouts, no redirects and no metacopies; no symlink is
     /// followed and no path leads out (ovl_lookup_data_layers).
-    private func findInDataLayers(_ path: FileName) throws(Errno) -> DataObject? {
+    private func findInDataLayers(_ path: FileName) throws(Errno) -> OwnedFD? {
         let relative = FileName(bytes: Array(path.bytes.drop { $0 == UInt8(ascii: "/") }))
         for layer in dataLayers {
             do throws(Errno) {
                 let object = try relative.withRef { (p) throws(Errno) in try layer.root.fd.openBeneath(p, OpenFlags.path | O_NOFOLLOW) }
-                if try object.fd.status().isRegular { return DataObject(object: object) }
+                if try object.fd.status().isRegular { return object }
             } catch {
                 switch error {
                 case .tooManyOpenFiles, .noMemory, .fileTableOverflow: throw error
@@ -110,8 +100,8 @@ extension LayerStack {
         return nil
     }
 
-    /// What a metacopy file must say before it stands under another name, nil where it says so already.
-    public func redirectOfFile(_ directory: FD, _ name: NameRef) throws(Errno) -> FileName? {
+    /// Where a metacopy file says that its data are; nil where it says nothing, or nothing valid.
+    public func redirect(of directory: FD, _ name: NameRef) throws(Errno) -> FileName? {
         let value = try directory.xattrIfPresent(name, OverlayXattr.redirect.name(xattrs))
         return value.flatMap { Redirect.validated($0) }
     }
@@ -128,19 +118,21 @@ extension LayerStack {
         let before = try file.status()
         let capability = try file.xattrIfPresent(NameRef.empty, NameRef("security.capability"))
         let copied = try copyData(from: data, to: file, size: before.size, stored: try data.status(), extent)
+        var mtime = before.mtime
         if case .prefix(let length) = extent, length < before.size {
             try step(.truncate)
             try file.truncate(Int64(clamping: length))
+            // The new file, as a copy-up that cuts has it (stageFile).
+            mtime = .now
         }
         if let capability { try file.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
         if try file.status().mode != before.mode { try file.changeMode(NameRef.empty, before.permissions) }
-        if copied.bytes > 0, options.durability != .volatile {
-            try step(.synchronise)
-            try file.sync()
-        }
-        try file.setTimes(NameRef.empty, access: before.atime, modification: before.mtime)
+        try syncCopy(file, bytes: copied.bytes)
+        try file.setTimes(NameRef.empty, access: before.atime, modification: mtime)
         try step(.removeMetacopy)
         try file.removeXattr(NameRef.empty, OverlayXattr.metacopy.name(xattrs))
+        // The data are there before the mark goes; `strict` wants that it is gone as well.
+        if options.durability == .strict { try syncCopy(file, bytes: copied.bytes) }
         return copied
     }
 }
@@ -150,8 +142,4 @@ struct FileHit {
     let part: LayerDirectory
     let name: FileName
     let status: FileStatus
-}
-
-private struct DataObject: ~Copyable {
-    let object: OwnedFD
 }

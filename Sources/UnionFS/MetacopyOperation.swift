@@ -59,7 +59,7 @@ extension UnionFileSystem {
     func redirectOfMetacopy(_ node: UInt32, _ parent: UInt32, _ name: NameRef, sameParent: Bool) throws(Errno) -> FileName? {
         guard table[node].flags.contains(.metacopy) else { return nil }
         if stack.options.redirectDir.makes, stack.upperHasXattrs {
-            let present = try withObject(node) { (fd, object, _) throws(Errno) in try stack.redirectOfFile(fd, object) }
+            let present = try withObject(node) { (fd, object, _) throws(Errno) in try stack.redirect(of: fd, object) }
             // Names in several directories can share an absolute path only (ovl_need_absolute_redirect).
             let isShared = table[node].indexName != 0
             let ancestry = [(name: name.owned, redirect: present)] + (try ancestry(of: parent))
