@@ -14,7 +14,8 @@ final class InodeTable: @unchecked Sendable {
     var heap: NameHeap
     let mutex = Mutex(.leaf)
     private var names = HashIndex()
-    private var numbers = HashIndex()
+    /// By inode number: InodeTable+Numbers.swift.
+    var numbers = HashIndex()
     private var freeNodes: [UInt32] = []
     private var freeDentries: [UInt32] = []
     private var nextNode: UInt32 = 2
@@ -368,54 +369,5 @@ final class InodeTable: @unchecked Sendable {
         nodes[parent].children &+= 1
         removeNameLocked(index)
         nodes[parent].children &-= 1
-    }
-
-    // ---- inode numbers, for files with several names ----
-
-    private func withNumberLocked(_ ino: UInt64, kind: FileKind) -> UInt32 {
-        var at = numbers[numbers.slot(Self.mixed(ino))]
-        while at != 0 {
-            if nodes[at].ino == ino, nodes[at].kind == kind.rawValue { return at }
-            at = nodes[at].nextInHash
-        }
-        return 0
-    }
-    func addNumberLocked(_ node: UInt32) {
-        if numbers.isFull {
-            for head in numbers.doubled() {
-                var at = head
-                while at != 0 {
-                    let next = nodes[at].nextInHash
-                    let slot = numbers.slot(Self.mixed(nodes[at].ino))
-                    nodes[at].nextInHash = numbers[slot]
-                    numbers[slot] = at
-                    at = next
-                }
-            }
-        }
-        let slot = numbers.slot(Self.mixed(nodes[node].ino))
-        nodes[node].nextInHash = numbers[slot]
-        nodes[node].flags.insert(.hashed)
-        numbers[slot] = node
-        numbers.added()
-    }
-    private func removeNumberLocked(_ node: UInt32) {
-        let slot = numbers.slot(Self.mixed(nodes[node].ino))
-        if numbers[slot] == node { numbers[slot] = nodes[node].nextInHash } else {
-            var at = numbers[slot]
-            while at != 0 {
-                if nodes[at].nextInHash == node {
-                    nodes[at].nextInHash = nodes[node].nextInHash
-                    break
-                }
-                at = nodes[at].nextInHash
-            }
-        }
-        nodes[node].flags.remove(.hashed)
-        numbers.removed()
-    }
-    private static func mixed(_ ino: UInt64) -> UInt64 {
-        let h = ino &* 0x9e37_79b9_7f4a_7c15
-        return h ^ h >> 32
     }
 }
