@@ -62,25 +62,21 @@ part_power() {
     power_off
 
     heading "fsync=strict: a copy-up that was answered is there"
-    power_on fsync=strict
-    "$CHECK" call open-write union/a/b/data
-    power_cut
-    check "file" is "$(sha1sum <disk/upper/a/b/data)" "$data"
-    power_back fsync=strict
-    power_off
-    power_on fsync=strict
-    "$CHECK" call link union/a/b/small union/a/b/other
-    power_cut
-    check "a small file that is linked" is "$(cat disk/upper/a/b/small)" small
-    power_back fsync=strict
-    power_off
-    power_on fsync=auto
-    "$CHECK" call open-write union/a/b/small
-    power_cut
+    # after MODE NAME EXPECTED LOOK CALL…: what is on the disk when the power goes right behind the call's answer.
+    after() {
+        local mode=$1 name=$2 expected=$3 look=$4
+        shift 4
+        power_on "fsync=$mode"
+        "$CHECK" call "$@"
+        power_cut
+        check "$name" is "$(eval "$look")" "$expected"
+        power_back "fsync=$mode"
+        power_off
+    }
+    after strict "file" "$data" 'sha1sum <disk/upper/a/b/data' open-write union/a/b/data
+    after strict "a small file that is linked" small 'cat disk/upper/a/b/small' link union/a/b/small union/a/b/other
     # What proves the cut: its data is synced before it has its name, and nobody asked for the name to be there.
-    check "without strict it is not yet" is "$([ -e disk/upper/a/b/small ] && echo there)" ""
-    power_back fsync=auto
-    power_off
+    after auto "without strict it is not yet" "" '[ ! -e disk/upper/a/b/small ] || echo there' open-write union/a/b/small
 
     heading "fsync=volatile: a crash is noticed"
     power_on fsync=volatile

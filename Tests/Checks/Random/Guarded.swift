@@ -1,12 +1,11 @@
 import Glibc
 
-/// Operations of the random run that consist of several calls.
+/// Directories that are immutable or append-only; files: `Side.guarded`.
 enum Guarded {
-    /// Sets the flag, tries what it forbids (or allows: appending), takes it away. All results are compared.
-    static func tryAll(_ path: Name, _ flag: UInt32) -> Side.Outcome {
+    /// Sets the flag, tries what it forbids, takes it away. All results are compared.
+    static func tryAllInDirectory(_ path: Name, _ flag: UInt32) -> Side.Outcome {
         let (code, status) = Sys.status(path)
         guard code >= 0 else { return Side.Outcome(code: code) }
-        guard status.isRegular || status.isDirectory else { return Side.Outcome(code: 0, text: "no file") }
         let fd = Sys.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         guard fd >= 0 else { return Side.Outcome(code: fd) }
         defer { Sys.close(Int32(fd)) }
@@ -15,30 +14,13 @@ enum Guarded {
         let set = Sys.setflags(Int32(fd), before.1 | flag)
         guard set >= 0 else { return Side.Outcome(code: set) }
         var results = [Sys.getflags(Int32(fd)).1 & (FS_IMMUTABLE_FL | FS_APPEND_FL) == flag ? 1 : 0]
-        results += status.isDirectory ? inDirectory(path) : onFile(path)
+        // Made where a directory only takes new names, and then not to be removed: so not tried there.
+        results += [Sys.rmdir(path), Sys.rmdir(path.joined("no such name")), Sys.rename(path, "guarded")]
         results.append(Sys.chmod(path, status.permissions ^ 1))
         results.append(Sys.setxattr(path, "user.guarded", [1]))
         results.append(Sys.utimens(path, access: Moment(1, 1), modify: Moment(1, 1)))
         results.append(Sys.rename(path, path.joined("x")))
         results.append(Sys.setflags(Int32(fd), before.1))
         return Side.Outcome(code: 0, text: results.map { show($0) }.joined(separator: " "))
-    }
-
-    private static func onFile(_ path: Name) -> [Int] {
-        var results = [Int]()
-        for flags in [O_WRONLY, O_WRONLY | O_APPEND, O_RDONLY | O_TRUNC] {
-            let fd = Sys.open(path, flags | O_NOFOLLOW | O_NONBLOCK)
-            results.append(min(fd, 0))
-            if fd >= 0 { Sys.close(Int32(fd)) }
-        }
-        results.append(Sys.truncate(path, 3))
-        results.append(Sys.unlink(path))
-        results.append(Sys.link(path, "guarded"))
-        return results
-    }
-
-    private static func inDirectory(_ path: Name) -> [Int] {
-        // Made where a directory only takes new names, and then not to be removed: so not tried there.
-        [Sys.rmdir(path), Sys.rmdir(path.joined("no such name")), Sys.rename(path, "guarded")]
     }
 }

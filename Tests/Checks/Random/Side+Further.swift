@@ -67,7 +67,7 @@ extension Side {
 
     /// access(2) and what a writer of before may do are not asked: FUSE inodes do not know the flag (docs/semantics.md).
     private func guarded(_ path: Name, _ flag: UInt32) -> Outcome {
-        if Sys.status(path).1.isDirectory { return Guarded.tryAll(path, flag) }
+        if Sys.status(path).1.isDirectory { return Guarded.tryAllInDirectory(path, flag) }
         return regular(path, O_RDONLY) { fd in
             let (code, before) = Sys.getflags(fd)
             guard code >= 0 else { return Outcome(code: code) }
