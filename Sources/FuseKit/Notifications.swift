@@ -2,7 +2,8 @@ internal import CShims
 public import LinuxSys
 
 /// What the kernel is told without having asked. Never from inside a handler of an operation on the same inode or directory:
-/// the kernel takes the very lock that the operation's caller holds while it waits for the reply.
+/// the kernel takes the very lock that the operation's caller holds while it waits for the reply. Attributes alone may go at any time
+/// (`invalidateInode` with a negative offset: fuse_reverse_inval_inode then takes none).
 ///
 /// ENOENT, the answer when the kernel does not know the node or the name, is no error here: there was nothing to drop.
 extension Connection {

@@ -133,10 +133,9 @@ public final class LayerStack: Sendable {
 private enum Opening {
     /// Options that would change owners, or where data is, and are not built: passed over in silence they would do harm.
     static func refuseWhatIsNotBuilt(_ options: MountOptions) throws(UnionError) {
-        func refuse(_ isAsked: Bool, _ name: String) throws(UnionError) {
-            if isAsked { throw UnionError(.notSupported, "\(name) is not supported yet: mount without it") }
+        if options.xattrPermissions != 0 {
+            throw UnionError(.notSupported, "xattr_permissions is not supported yet: mount without it")
         }
-        try refuse(options.xattrPermissions != 0, "xattr_permissions")
     }
 
     static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {

@@ -38,7 +38,7 @@ extension UnionFileSystem {
         return entry(node, status)
     }
 
-    /// - Throws: EOVERFLOW for somebody whom the layers cannot have (may_create_in_sticky's sibling fsuidgid_has_mapping).
+    /// - Throws: EOVERFLOW for somebody whom the layers cannot have (fsuidgid_has_mapping).
     func maker(_ caller: Caller) throws(Errno) -> Maker {
         if owners.isIdentity { return Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
         guard let uid = owners.stored(uid: caller.uid), let gid = owners.stored(gid: caller.gid) else { throw .overflow }
