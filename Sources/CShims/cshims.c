@@ -338,6 +338,29 @@ long cs_has_capability(int cap) {
 	if (syscall(SYS_capget, &header, data) < 0) return -(long)errno;
 	return (data[cap / 32].effective >> (cap % 32)) & 1;
 }
+int cs_is_chown(long number) {
+	switch (number) {
+#ifdef SYS_chown
+	case SYS_chown:
+	case SYS_lchown:
+#endif
+	case SYS_fchown:
+	case SYS_fchownat:
+		return 1;
+	default:
+		return 0;
+	}
+}
+long cs_set_effective(uint64_t effective, uint64_t among) {
+	struct { uint32_t version; int pid; } header = { 0x20080522, 0 };
+	struct { uint32_t effective, permitted, inheritable; } data[2];
+	if (syscall(SYS_capget, &header, data) < 0) return -(long)errno;
+	for (int i = 0; i < 2; i++) {
+		uint32_t wanted = effective >> (32 * i), of = among >> (32 * i);
+		data[i].effective = (data[i].effective & ~of) | (wanted & of & data[i].permitted);
+	}
+	RET(syscall(SYS_capset, &header, data));
+}
 long cs_set_nonblock(int fd, int on) {
 	int f = fcntl(fd, F_GETFL);
 	if (f < 0) return -(long)errno;

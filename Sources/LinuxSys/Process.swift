@@ -61,6 +61,8 @@ public enum Process {
 /// Capability numbers of <linux/capability.h>.
 public enum Capability {
     public static let dacReadSearch: Int32 = 2
+    public static let fowner: Int32 = 3
+    public static let fsetid: Int32 = 4
     public static let sysAdmin: Int32 = 21
     public static let mknod: Int32 = 27
     public static let sysResource: Int32 = 24

@@ -29,6 +29,21 @@ public enum WaitingCaller {
     }
 }
 
+extension WaitingCaller {
+    /// The caller is in one of the calls that change an owner: /proc/TID/syscall (proc_pid_syscall(5)). Nil where we may not know.
+    public static var isInChown: Bool? {
+        let tid = cs_thread_caller()
+        if tid == 0 { return nil }
+        do throws(Errno) {
+            let file = try FD.currentDirectory.open(FileName("/proc/\(tid)/syscall"), O_RDONLY)
+            let text = try file.fd.readAll(limit: 256)
+            // "running", or the number and the arguments.
+            guard let word = text.split(separator: UInt8(ascii: " ")).first, let digit = word.first, (0x30...0x39).contains(digit) else { return nil }
+            return cs_is_chown(word.reduce(Int(0)) { $0 &* 10 &+ Int($1 &- 0x30) }) != 0
+        } catch { return nil }
+    }
+}
+
 /// `WaitingCaller.wasKilled`, asked again and again but looked up at most every 20 ms.
 public struct KillWatch {
     private static let interval: UInt64 = 20_000_000

@@ -135,6 +135,8 @@ long cs_prctl_name(const char *name);
 long cs_raise_nofile(uint64_t *limit);	/* soft limit up to the hard one; answers the limit in force */
 long cs_poll_in(int fd, int timeout_ms);
 long cs_has_capability(int cap);	/* 1 when effective, 0 when not */
+int cs_is_chown(long number);	/* of a system call */
+long cs_set_effective(uint64_t effective, uint64_t among);	/* capset(2) of this thread: of these bits, those */
 long cs_set_nonblock(int fd, int on);
 long cs_flock(int fd, int operation);
 long cs_is_initial_userns(void);

@@ -15,12 +15,8 @@ struct Choice {
     mutating func next(_ model: Model, _ slots: [Slot?]) -> (Operation, Actor) {
         let operation = choose(model, slots)
         switch operation {
-        // FUSE cannot tell it from the kernel dropping suid before a write, so EPERM for others is not to be had (docs/semantics.md).
-        case .chown(_, uid: -1, gid: -1): return (operation, .root)
         // These consist of many calls, and where in the middle they fail the model could not know.
         case .removeTree, .copyFile, .temporary, .guarded: return (operation, .root)
-        // setfsuid(2) leaves CAP_SYS_ADMIN, with which a user would list trusted.* in the kernel's overlayfs.
-        case .getxattrs: return (operation, .root)
         // The kernel's overlayfs takes suid away before it finds that the filesystem cannot do it (ovl_copyfile).
         case .clone: return (operation, .root)
         default: return (operation, random.chance(30) ? random.pick(Actor.all) : .root)
@@ -39,7 +35,7 @@ struct Choice {
         case 23..<25: return allocate(model)
         case 25..<28: return .mapWrite(file(model), offset: Int(offset()), data(upTo: 5000))
         case 28..<30: return .copyRange(file(model), offset(), to: file(model), offset(), count: random.pick([10, 4096, 100_000]))
-        case 30..<35: return .chmod(any(model), random.pick(Self.modes))
+        case 30..<35: return .chmod(any(model), mode())
         case 35..<39: return .chown(any(model), uid: random.pick([-1, 0, 1000, 1001]), gid: random.pick([-1, 0, 1000, 1001]))
         case 39..<42: return .utimens(any(model), access: time(), modify: time())
         case 42..<46: return setxattr(model)
@@ -75,6 +71,9 @@ struct Choice {
     /// vfs_cap_data of revision 2 with cap_net_raw, effective.
     private static let capabilities: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
 
+    /// One that means something, or any.
+    private mutating func mode() -> UInt32 { random.chance(70) ? random.pick(Self.modes) : UInt32(random.below(0o10000)) }
+
     private mutating func any(_ model: Model) -> Name { model.somePath(&random) }
     private mutating func file(_ model: Model) -> Name { model.somePath(&random, kind: .file) }
 
@@ -106,10 +105,24 @@ struct Choice {
 
     private mutating func setxattr(_ model: Model) -> Operation {
         let name = random.pick(Self.attributes)
-        let value = name == ACL.access || name == ACL.default
-            ? random.pick([ACL.bytes([.owner(7), .user(1000, 6), .group(5), .mask(7), .other(4)]), ACL.bytes([.owner(6), .group(4), .other(0)])])
+        let value = name == ACL.access || name == ACL.default ? accessList()
             : name == Self.capability ? Self.capabilities : random.bytes(random.below(40))
         return .setxattr(any(model), name, value, flags: random.pick([0, 0, XATTR_CREATE, XATTR_REPLACE]))
+    }
+
+    /// For some of those that act, with any permissions; now and then one that means no more than a mode, or is none.
+    private mutating func accessList() -> [UInt8] {
+        func any() -> UInt16 { UInt16(random.below(8)) }
+        switch random.below(10) {
+        case 0: return ACL.bytes([.owner(any()), .group(any()), .other(any())])
+        case 1: return ACL.bytes([.owner(any()), .user(1000, any()), .other(any())])
+        default:
+            var entries: [ACL.Entry] = [.owner(any())]
+            for uid: UInt32 in [1000, 1001] where random.chance(60) { entries.append(.user(uid, any())) }
+            entries.append(.group(any()))
+            for gid: UInt32 in [1000, 1001] where random.chance(40) { entries.append(.namedGroup(gid, any())) }
+            return ACL.bytes(entries + [.mask(any()), .other(any())])
+        }
     }
 
     private mutating func rename(_ model: Model) -> Operation {

@@ -87,9 +87,7 @@ struct RandomRun {
     }
 
     private mutating func step(_ number: Int, trace: Bool) -> Bool {
-        var (operation, actor) = choice.next(model, slots)
-        // The one thing that FUSE cannot know of a writer's groups (docs/semantics.md): sgid without group execute permission.
-        if !actor.groups.isEmpty, let status = reference.written(operation), status.permissions & 0o2010 == 0o2000 { actor.groups = [] }
+        let (operation, actor) = choice.next(model, slots)
         let first = reference.perform(operation, as: actor)
         let second = alone ? first : mount.perform(operation, as: actor)
         let line = "\(number) \(actor)\(operation)"

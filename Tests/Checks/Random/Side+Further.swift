@@ -2,19 +2,6 @@ import Glibc
 
 /// Attributes, file flags and the rarer ways to a file's data.
 extension Side {
-    /// What the operation writes data to, before it does.
-    func written(_ operation: Operation) -> Sys.Status? {
-        switch operation {
-        case .create(let path, _, _, _, _), .write(let path, _, _), .append(let path, _), .truncate(let path, _), .openTruncate(let path),
-             .allocate(let path, _, _, _), .mapWrite(let path, _, _), .copyRange(_, _, let path, _, _), .direct(let path, _, _, _),
-             .clone(_, let path), .sendfile(_, let path):
-            return Sys.status(path, at: root).1
-        case .slotWrite(let slot, _, _), .slotAppend(let slot, _), .slotTruncate(let slot, _), .slotAllocate(let slot, _, _, _):
-            return Sys.status(fd: descriptor(slot)).1
-        default: return nil
-        }
-    }
-
     func further(_ operation: Operation) -> Outcome {
         switch operation {
         case .getxattrs(let path): return attributes(path)

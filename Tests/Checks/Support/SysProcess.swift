@@ -54,6 +54,9 @@ extension Sys {
         if uid != 0 { cs_set_fsuid(uid) }
     }
 
+    /// Of `among`, those are effective in this thread, as far as it is permitted them.
+    static func setCapabilities(_ capabilities: UInt64, among: UInt64) { _ = cs_set_effective(capabilities, among) }
+
     static func setNoGroups() -> Int { cs_setgroups_thread(0, nil) }
 
     static func flock(_ fd: Int32, _ operation: Int32) -> Int { cs_flock(fd, operation) }
