@@ -8,11 +8,11 @@ extension LayerStack {
     func copyMetadata(_ source: CopyUpSource, to directory: FD, _ name: NameRef, indexed: Bool) throws(Errno) -> Bool {
         let status = source.status
         try step(.changeOwner)
-        try directory.changeOwner(name, uid: status.uid, gid: status.gid)
+        try giveOwner(status, to: directory, name)
         try copyXattrs(source, to: directory, name)
         if !status.isSymlink {
             try step(.changeMode)
-            try directory.changeMode(name, status.permissions)
+            try giveMode(status, to: directory, name)
         }
         let hasOrigin = try setOrigin(source, on: directory, name)
         if indexed, let index {
@@ -29,7 +29,9 @@ extension LayerStack {
         let names = try source.directory.listXattrs(source.name)
         if names.isEmpty { return }
         try names.forEachName { (attribute) throws(Errno) in
-            if XattrVisibility.isOverlayOwn(attribute, xattrs) { return }
+            if visibility.isOverlayOwn(attribute) { return }
+            // An access list on the disk would speak of the owners on the disk.
+            if upperOverride != nil, attribute.hasPrefix("system.posix_acl_") { return }
             guard let value = try source.directory.xattrIfPresent(source.name, attribute) else { return }
             do throws(Errno) {
                 try step(.setXattr)

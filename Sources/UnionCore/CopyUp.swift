@@ -78,6 +78,7 @@ extension LayerStack {
         default:
             let status = source.status
             return try stageNamed(source, work, indexed) { (name) throws(Errno) in
+                if upperOverride != nil { return _ = try work.fd.open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
                 try work.fd.makeNode(name, mode: status.mode & 0o170000 | 0o600, device: status.rdev)
             }
         }

@@ -30,6 +30,7 @@ extension LayerStack {
         guard let upper = directory.upper else { throw .readOnly }
         try refuseReserved(name)
         if case .node(let mode, let device) = object, mode & 0o170000 == 0o020000, device == 0 { throw .notPermitted }
+        if upperOverride != nil { return try createNoted(object, in: upper, name, as: maker) }
         do throws(Errno) {
             return try make(object, in: upper.fd, name, as: maker)
         } catch {
@@ -148,6 +149,7 @@ extension LayerStack {
     /// A file without a name on the upper filesystem, for O_TMPFILE: in the directory itself, so that it inherits from there.
     public func createTemporary(in directory: MergedDirectory, mode: UInt32, flags: Int32, as maker: Maker) throws(Errno) -> OwnedFD {
         guard let upper = directory.upper else { throw .readOnly }
+        if upperOverride != nil { return try createTemporaryNoted(in: upper, mode: mode, flags: flags, as: maker) }
         do throws(Errno) {
             let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
                 try upper.fd.open(NameRef.dot, flags | OpenFlags.temporaryFile, mode: mode)

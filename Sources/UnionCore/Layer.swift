@@ -14,17 +14,21 @@ public final class Layer: Sendable {
     public let device: UInt64
     /// Of the filesystem, as overlay's `origin` names it.
     public let uuid: [UInt8]
+    /// Its objects say by an attribute what they are to be seen as.
+    public let override: OverrideForm?
     /// Where inode numbers stand in its file handles; nil where that is not known.
     let handleForm: HandleForm?
     /// It has file handles at all.
     let hasHandles: Bool
 
-    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, markers: DirectoryMarkers) {
+    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?,
+         markers: DirectoryMarkers) {
         self.index = index
         self.isUpper = isUpper
         self.path = path
         self.filesystem = filesystem
         self.device = device
+        self.override = override
         uuid = root.fd.filesystemUUID()
         var form: HandleForm?
         var named = false

@@ -30,6 +30,8 @@ public struct DirectoryMarkers: Sendable {
     /// Zero-size files with `overlay.whiteout` in here are whiteouts (`opaque=x`).
     public var xattrWhiteouts = false
     public var impure = false
+    /// The kernel's overlayfs noted it as immutable or append-only (`overlay.protattr`).
+    public var protected = false
     /// Where the layers below keep this directory: one name beside the parent's, or a path from the root that begins with `/`.
     public var redirect: FileName?
     public init() {}

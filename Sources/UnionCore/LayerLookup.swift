@@ -120,7 +120,7 @@ extension LayerStack {
 
     /// One part. A directory is opened and added; whether the search goes on below is in the answer.
     private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
-        let status: FileStatus
+        var status: FileStatus
         do throws(Errno) {
             status = try part.fd.status(name)
         } catch {
@@ -128,12 +128,14 @@ extension LayerStack {
             return hasOCIWhiteout(part, name) ? .end : .absent
         }
         if try isWhiteout(status, part, name) { return .end }
+        if hasOverrides { status = try overridden(status, part.fd, name, layer: part.layer) }
         guard status.isDirectory else {
             // Below a directory a file of the same name is hidden, and all that lies below it.
             return found.parts.isEmpty ? .file(status) : .end
         }
         let fd = try part.fd.openDirectory(name)
         let markers = try readMarkers(fd.fd)
+        if markers.protected, hasUpper, part.layer == 0 { adoptProtection(part.fd, name) }
         let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers)
         found.parts.append(directory)
         found.statuses.append(status)
@@ -240,7 +242,8 @@ extension LayerStack {
             let indexName = handle.indexName
             found.indexName = indexName
             found.lowerLinks = status.nlink
-            if let copy = try index.status(indexName) {
+            if var copy = try index.status(indexName) {
+                if hasOverrides { copy = try indexName.withRef { (n) throws(Errno) in try overridden(copy, index.fd, n, layer: 0) } }
                 found.layer = 0
                 found.isInUpper = true
                 found.status = copy
@@ -257,8 +260,10 @@ extension LayerStack {
 
     private func upperFile(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
         var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
-        if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
-        guard let origin = try readOrigin(part.fd, name) else { return found }
+        let markers = try readFileMarkers(part.fd, name)
+        found.isMetacopy = markers.metacopy && status.isRegular
+        if markers.protected { adoptProtection(part.fd, name) }
+        guard markers.origin, let origin = try readOrigin(part.fd, name) else { return found }
         if let index, status.nlink > 1 {
             let indexName = origin.indexName
             if let copy = try index.status(indexName), copy.ino == status.ino {

@@ -16,6 +16,8 @@ public final class LayerStack: Sendable {
 
     /// Where overlay's own attributes are read and written.
     public let xattrs: XattrNamespace
+    /// What the mount shows of a layer's attributes.
+    public let visibility: XattrVisibility
     public let readsOCIWhiteouts: Bool
     public let followsRedirects: Bool
     /// open_by_handle_at(2) is allowed: origins can be followed.
@@ -28,6 +30,8 @@ public final class LayerStack: Sendable {
     public let upperHasXattrs: Bool
     /// FICLONE was refused once: not asked for again.
     let reflinkFails = OnceFlag()
+    /// Some layer keeps owners and modes in an attribute.
+    let hasOverrides: Bool
     /// Made to fail on purpose, in tests.
     public let faults: FaultPlan?
 
@@ -41,9 +45,7 @@ public final class LayerStack: Sendable {
         var opened: [Layer] = []
         let trusted = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
         let namespace: XattrNamespace = options.userXattr ?? !trusted ? .user : .trusted
-        try Opening.refuseWhatIsNotBuilt(options)
         xattrs = namespace
-        self.options = options
         self.faults = faults
         readsOCIWhiteouts = options.whiteouts.readsNames
         followsRedirects = options.redirectDir.follows
@@ -72,6 +74,12 @@ public final class LayerStack: Sendable {
         }
         dataLayers = data
         layers = opened
+        hasOverrides = opened.contains { $0.override != nil }
+        visibility = XattrVisibility(namespace, hidesOverrides: hasOverrides)
+        var options = options
+        // An access list on the disk would speak of other owners.
+        if opened.first?.isUpper == true, opened.first?.override != nil { options.noACL = true }
+        self.options = options
         filesystemCount = filesystems.count
         root = MergedDirectory(parts: Opening.rootParts(opened), hasUpper: upper != nil)
         canOpenHandles = Opening.canOpenHandles(opened)
@@ -111,6 +119,8 @@ public final class LayerStack: Sendable {
             upperHasXattrs = false
         }
         notes = told
+        // Other directories are looked at when they are looked up.
+        if let top = root.upper { adoptProtection(top.fd, NameRef.empty) }
     }
 
     /// Takes leave of the disk: at unmount, after the last request.
@@ -131,13 +141,6 @@ public final class LayerStack: Sendable {
 
 /// Steps of opening a stack.
 private enum Opening {
-    /// Options that would change owners, or where data is, and are not built: passed over in silence they would do harm.
-    static func refuseWhatIsNotBuilt(_ options: MountOptions) throws(UnionError) {
-        if options.xattrPermissions != 0 {
-            throw UnionError(.notSupported, "xattr_permissions is not supported yet: mount without it")
-        }
-    }
-
     static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {
         do throws(Errno) {
             return try path.withRef { (p) throws(Errno) in
@@ -160,6 +163,7 @@ private enum Opening {
 
     static func layer(_ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
                       _ namespace: XattrNamespace, _ options: MountOptions) throws(UnionError) -> Layer {
+        let override = try override(fd.fd, isUpper, path, options)
         do throws(Errno) {
             let status = try fd.fd.status()
             let filesystem: Int
@@ -182,9 +186,28 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, markers: markers)
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, markers: markers)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
+        }
+    }
+
+    /// A layer's root has the attribute where the whole layer is written so. An upper layer gets it by `xattr_permissions`.
+    ///
+    /// Anybody who owns a directory can say by a `user.` attribute that its files are root's, with suid: as root of the machine only who mounts
+    /// with the option believes that.
+    private static func override(_ root: FD, _ isUpper: Bool, _ path: FileName,
+                                 _ options: MountOptions) throws(UnionError) -> OverrideForm? {
+        let believesUsers = options.xattrPermissions != 0 || Process.effectiveUser != 0 || !Process.isInInitialUserNamespace
+        do throws(Errno) {
+            for form in OverrideForm.allCases where form == .privileged || believesUsers {
+                if try root.xattrIfPresent(NameRef.empty, form.name) != nil { return form }
+            }
+            guard isUpper, let form = OverrideForm(option: options.xattrPermissions) else { return nil }
+            try root.setXattr(NameRef.empty, form.name, StatOverride(try root.status()).text)
+            return form
+        } catch {
+            throw UnionError(error, "layer \(path): xattr_permissions=\(options.xattrPermissions) needs a filesystem that takes such attributes: \(error.text)")
         }
     }
 

@@ -18,6 +18,8 @@ extension LayerStack {
                     }
                 } else if name.equals(OverlayXattr.impure.name(xattrs)) {
                     markers.impure = true
+                } else if name.equals(OverlayXattr.protattr.name(xattrs)) {
+                    markers.protected = true
                 } else if name.equals(OverlayXattr.redirect.name(xattrs)) {
                     if let value = try fd.xattrIfPresent(NameRef.empty, name) {
                         markers.redirect = Redirect.validated(value)
@@ -29,10 +31,28 @@ extension LayerStack {
         return markers
     }
 
+    /// What an upper file has of overlay's: one listxattr(2), and no call more for what is not there, which is nearly always all.
+    func readFileMarkers(_ directory: FD, _ name: NameRef) throws(Errno) -> FileMarkers {
+        var markers = FileMarkers()
+        let names = try directory.listXattrs(name)
+        if names.isEmpty { return markers }
+        names.forEachName { attribute in
+            if attribute.equals(OverlayXattr.origin.name(xattrs)) { markers.origin = true }
+            if attribute.equals(OverlayXattr.metacopy.name(xattrs)) { markers.metacopy = true }
+            if attribute.equals(OverlayXattr.protattr.name(xattrs)) { markers.protected = true }
+        }
+        return markers
+    }
+
     func exists(_ directory: FD, _ name: NameRef) -> Bool {
         do throws(Errno) {
             _ = try directory.status(name)
             return true
         } catch { return false }
     }
+}
+
+/// Which of overlay's attributes a file of the upper layer has.
+struct FileMarkers {
+    var origin = false, metacopy = false, protected = false
 }

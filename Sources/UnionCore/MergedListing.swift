@@ -45,6 +45,7 @@ public final class MergedListing: Sendable {
         mutating func read(_ part: LayerDirectory, _ stack: LayerStack, isSingle: Bool) throws(Errno) {
             let isUpper = stack.hasUpper && part.layer == 0
             let impure = isUpper && part.isImpure
+            let overrides = stack.layers[part.layer].override != nil
             var markers: [FileName] = []
             // A descriptor of its own: the position of a shared one belongs to nobody.
             let own = try part.fd.openDirectory(NameRef.dot)
@@ -56,10 +57,10 @@ public final class MergedListing: Sendable {
                 }
                 var kind = kind
                 var whiteout = false
-                if kind == .unknown || kind == .character || part.markers.xattrWhiteouts && kind == .regular {
+                if kind == .unknown || kind == .character || part.markers.xattrWhiteouts && kind == .regular || overrides && kind == .regular {
                     let status = try part.fd.status(name)
-                    kind = status.kind
                     whiteout = try stack.isWhiteout(status, part, name)
+                    kind = try stack.overridden(status, part.fd, name, layer: part.layer).kind
                 }
                 add(name, ino: stack.number(ino, ofLayer: part.layer), kind, isHidden: whiteout,
                     needsLookup: impure || isUpper && !isSingle && kind == .directory, dedupe: !isSingle)

@@ -98,17 +98,17 @@ extension LayerStack {
             return false
         }
         if !hasAny { return }
-        let status = try directory.fd.status()
+        let status = try status(directory.fd, NameRef.empty, layer: 0)
         try work.temporaryName().withRef { (t) throws(Errno) in
             try work.fd.makeDirectory(t, mode: 0o700)
             do throws(Errno) {
-                try work.fd.changeOwner(t, uid: status.uid, gid: status.gid)
+                try giveOwner(status, to: work.fd, t)
                 try copyXattrs(CopyUpSource(directory: directory.fd, name: NameRef.empty, layer: 0, status: status), to: work.fd, t)
                 if let origin = try directory.fd.xattrIfPresent(NameRef.empty, OverlayXattr.origin.name(xattrs)) {
                     try work.fd.setXattr(t, OverlayXattr.origin.name(xattrs), origin)
                 }
                 try setOpaque(work.fd, t)
-                try work.fd.changeMode(t, status.permissions)
+                try giveMode(status, to: work.fd, t)
                 try work.fd.setTimes(t, access: status.atime, modification: status.mtime)
                 try work.fd.rename(t, to: upper, name, .exchange)
             } catch {

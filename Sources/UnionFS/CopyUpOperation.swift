@@ -76,10 +76,10 @@ extension UnionFileSystem {
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
-                    let source = CopyUpSource(directory: top.fd, name: NameRef.empty, layer: top.layer, status: try top.fd.status())
+                    let source = CopyUpSource(directory: top.fd, name: NameRef.empty, layer: top.layer, status: try stack.status(top.fd, NameRef.empty, layer: top.layer))
                     return try stack.stageCopy(source, extent: extent, indexed: false)
                 }
-                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try part.fd.status(name), data: data.fd.isValid ? data.fd : nil)
+                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
                 blocks = source.status.blocks
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
             }
@@ -115,7 +115,7 @@ extension UnionFileSystem {
         let fd = FD(raw: record.orphan)
         let data = record.flags.contains(.metacopy) ? FD(raw: record.dataFD) : nil
         if let data, !data.isValid { throw .io }
-        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try fd.status(), data: data)
+        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try stack.status(fd, NameRef.empty, layer: Int(record.layer)), data: data)
         // Nothing would lead from a copy without a name to its data.
         var extent = extent
         if case .metadata = extent { extent = .all }

@@ -13,31 +13,29 @@ extension UnionFileSystem {
         let gid = try storedOwner(change.gid, owners.stored(gid:))
         try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .metadata)
         if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
-        // Before a write the kernel removes file capabilities, then says "change nothing", as for chown(-1, -1) (file_remove_privs: ATTR_KILL_PRIV
-        // is not passed on). Root keeps suid over a write, so what follows a removal by root is taken for a write.
-        let keepsSuid = table.takeLostCapabilities(node) && change.isEmpty && caller.uid == 0
+        let hadCapabilities = table.takeLostCapabilities(node)
         let status = try withObject(node) { (fd, name, _) throws(Errno) in
+            var changesOwner = change.uid != nil || change.gid != nil
             if change.isEmpty {
-                // Anybody may ask for nothing (the kernel checks who may change what), but only the owner and root get suid cleared by it.
-                let status = try fd.status(name)
-                if caller.uid != 0, caller.uid != owners.seen(uid: status.uid) { return status }
+                let status = try stack.status(fd, name, layer: 0)
+                guard isChownOfNothing(status, hadCapabilities: hadCapabilities, caller) else { return status }
+                changesOwner = true
             }
-            // Without execute permission of the group sgid stays for members of the group alone (setattr_should_drop_sgid); we are root.
+            // Without execute permission of the group sgid stays for those in the group alone (setattr_should_drop_sgid); we are root.
             var dropsSgid = false
-            if change.uid != nil || change.gid != nil, caller.uid != 0 {
-                let status = try fd.status(name)
-                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && caller.gid != owners.seen(gid: status.gid)
+            if changesOwner {
+                let status = try stack.status(fd, name, layer: 0)
+                try refuseToDrop(status, caller)
+                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && !isInGroup(caller, of: status)
+                // Clears suid, sgid and file capabilities, as for anybody.
+                try stack.changeOwner(fd, name, uid: uid, gid: gid)
             }
-            if change.uid != nil || change.gid != nil || change.isEmpty && !keepsSuid {
-                // Clears suid, sgid and file capabilities, as for anybody. A change of nothing is chown(-1, -1).
-                try fd.changeOwner(name, uid: uid, gid: gid)
-            }
-            if dropsSgid { try fd.changeMode(name, try fd.status(name).permissions & ~UInt32(S_ISGID)) }
-            if let mode = change.mode { try fd.changeMode(name, mode & 0o7777) }
+            if dropsSgid { try stack.changeMode(fd, name, try stack.status(fd, name, layer: 0).permissions & ~UInt32(S_ISGID)) }
+            if let mode = change.mode { try stack.changeMode(fd, name, mode & 0o7777) }
             if change.atime != nil || change.mtime != nil {
                 try fd.setTimes(name, access: change.atime ?? .omit, modification: change.mtime ?? .omit)
             }
-            return try fd.status(name)
+            return try stack.status(fd, name, layer: 0)
         }
         return AttributeReply(attributes: shown(status, node), seconds: policy.seconds)
     }
@@ -61,27 +59,12 @@ extension UnionFileSystem {
         if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0,
            record.openFlags & OpenFlags.accessMode != O_RDONLY {
             try FD(raw: record.fd).truncate(Int64(size))
-            if kill { try clearSuidGid(FD(raw: record.fd), caller) }
+            if kill { try dropSuidGid(FD(raw: record.fd), caller, .told) }
             return
         }
         let file = try openObject(node, O_WRONLY)
         try file.fd.truncate(Int64(size))
-        if kill { try clearSuidGid(file.fd, caller) }
-    }
-
-    /// What the kernel does for a writer without CAP_FSETID (setattr_should_drop_suidgid): suid goes, and sgid where the group may execute.
-    /// Without execute permission sgid stays for members of the group; supplementary groups are not in a request, so only those whose
-    /// own group it is.
-    /// - Returns: whether there was anything to clear.
-    @discardableResult
-    func clearSuidGid(_ fd: FD, _ caller: Caller) throws(Errno) -> Bool {
-        let status = try fd.status()
-        guard status.isRegular, status.mode & 0o6000 != 0 else { return false }
-        var keep = status.permissions & ~UInt32(S_ISUID)
-        if status.mode & UInt32(S_IXGRP) != 0 || caller.gid != owners.seen(gid: status.gid) { keep &= ~UInt32(S_ISGID) }
-        if keep == status.permissions { return false }
-        try fd.changeMode(NameRef.empty, keep)
-        return true
+        if kill { try dropSuidGid(file.fd, caller, .told) }
     }
 
     /// An open file of the node's object as it is now.

@@ -33,7 +33,7 @@ extension UnionFileSystem {
     /// - Precondition: the directory's lock is held.
     private func enterMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
         guard let upper = directory.upper else { throw .stale }
-        let status = try upper.fd.status(name)
+        let status = try stack.status(upper.fd, name, layer: 0)
         let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
         return entry(node, status)
     }
@@ -57,7 +57,7 @@ extension UnionFileSystem {
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
                 guard let file else { throw .io }
-                let status = try file.fd.status()
+                let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
                 return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
             }
@@ -70,7 +70,7 @@ extension UnionFileSystem {
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
                 let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
-                let status = try file.fd.status()
+                let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
                 let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
                 return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
@@ -95,7 +95,7 @@ extension UnionFileSystem {
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
                 try table.linked(node, parent, newName)
-                let status = try source.fd.status()
+                let status = try stack.status(source.fd, NameRef.empty, layer: 0)
                 if let upper = directory.upper, stack.number(status.ino, ofLayer: 0) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
                 return entry(node, status)
             }

@@ -18,7 +18,7 @@ extension UnionFileSystem {
             // Read before the open: a copy-up in between makes it a reader of the lower file, which is looked after.
             let isUpper = table[node].hasUpperData
             let file = try openBacking(node, flags)
-            if killSuidGid, flags & O_TRUNC != 0 { try clearSuidGid(file.fd, caller) }
+            if killSuidGid, flags & O_TRUNC != 0 { try dropSuidGid(file.fd, caller, .told) }
             return try opened(node, file, flags, isUpper: isUpper)
         }
     }
@@ -64,7 +64,7 @@ extension UnionFileSystem {
         let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
         let written = try withResources { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
         if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
-        if killSuidGid, try clearSuidGid(fd, caller) { attributesChanged(try table.node(node)) }
+        if killSuidGid, try dropSuidGid(fd, caller, .told) { attributesChanged(try table.node(node)) }
         return written
     }
 
@@ -104,8 +104,7 @@ extension UnionFileSystem {
     func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         let fd = try writable(handle)
         try withResources { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
-        // No flag tells (as FUSE_WRITE_KILL_SUIDGID does): an ordinary user has no CAP_FSETID.
-        if caller.uid != 0, try clearSuidGid(fd, caller) { attributesChanged(try table.node(node)) }
+        if try dropSuidGid(fd, caller, .none) { attributesChanged(try table.node(node)) }
     }
 
     func serveLseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
@@ -119,7 +118,7 @@ extension UnionFileSystem {
         let source = try readable(handle)
         let target = try writable(toHandle)
         let copied = try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
-        if caller.uid != 0, try clearSuidGid(target, caller) { attributesChanged(try table.node(toNode)) }
+        if try dropSuidGid(target, caller, .none) { attributesChanged(try table.node(toNode)) }
         return copied
     }
 
@@ -140,7 +139,8 @@ extension UnionFileSystem {
         case FileIoctl.getFlags, FileIoctl.getFlags32: output.storeUInt32(try file.fd.fileFlags(), at: 0)
         case FileIoctl.getVersion: output.storeUInt32(try file.fd.generation(), at: 0)
         case FileIoctl.setFlags, FileIoctl.setFlags32:
-            try file.fd.setFileFlags(input.uint32(at: 0))
+            let flags = input.uint32(at: 0)
+            try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFileFlags(flags) }
             return 0
         case FileIoctl.getExtended:
             let flags = try file.fd.fsxattr()
@@ -151,8 +151,9 @@ extension UnionFileSystem {
             output.storeUInt32(flags.cowExtentSize, at: 16)
         case FileIoctl.setExtended:
             guard input.count >= 28 else { throw .invalid }
-            try file.fd.setFsxattr(ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
-                                                     project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16)))
+            let flags = ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
+                                          project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
+            try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFsxattr(flags) }
             return 0
         default: throw .notTTY
         }

@@ -14,7 +14,7 @@ extension UnionFileSystem {
         if isACL, !owners.isIdentity { return try getMappedACL(node, name, into: buffer) }
         do throws(Errno) {
             let length = try withObject(node) { (fd, object, _) throws(Errno) in
-                try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+                try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
                     try fd.getXattr(object, attribute, into: buffer)
                 }
             }
@@ -47,10 +47,14 @@ extension UnionFileSystem {
         if stack.options.noXattrs { throw .notSupported }
         let names = try withObject(node) { (fd, object, _) throws(Errno) in try fd.listXattrs(object) }
         var shown: [UInt8] = []
+        // Asked for the first such name; most objects have none.
+        var seesTrusted: Bool?
         names.forEachName { attribute in
-            // As every filesystem: for CAP_SYS_ADMIN only, which here is root's (ovl_can_list).
-            if caller.uid != 0, attribute.hasPrefix("trusted.") { return }
-            switch XattrVisibility.shown(attribute, stack.xattrs) {
+            if attribute.hasPrefix("trusted.") {
+                if seesTrusted == nil { seesTrusted = self.seesTrusted(caller) }
+                if seesTrusted == false { return }
+            }
+            switch stack.visibility.shown(attribute) {
             case .same: shown.append(contentsOf: attribute.bytes + [0])
             case .unescaped(let drop, let prefix):
                 shown.append(contentsOf: attribute.bytes.prefix(prefix) + attribute.bytes.dropFirst(prefix + drop) + [0])
@@ -69,14 +73,15 @@ extension UnionFileSystem {
         if isACL, stack.options.noACL { throw .notSupported }
         try ensureUpper(node, isACL ? .acl : .setxattr)
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
-            try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+            try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
                 if isACL { try setACL(fd, object, attribute, value, flags) } else {
                     try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
                 }
-                guard killSuidGid else { return }
-                // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID).
-                let status = try fd.status(object)
-                if status.mode & UInt32(S_ISGID) != 0 { try fd.changeMode(object, status.permissions & ~UInt32(S_ISGID)) }
+                // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID). The kernel says so with default
+                // ACLs too, which change no mode (fuse_set_acl, posix_acl_update_mode).
+                guard killSuidGid, name.equals("system.posix_acl_access") else { return }
+                let status = try stack.status(fd, object, layer: 0)
+                if status.mode & UInt32(S_ISGID) != 0 { try stack.changeMode(fd, object, status.permissions & ~UInt32(S_ISGID)) }
             }
         }
         if done == nil { throw .notPermitted }
@@ -88,7 +93,7 @@ extension UnionFileSystem {
         if !table[node].flags.contains(.upper) {
             // Nothing to remove is no reason to copy (ovl_xattr_set).
             let isThere = try withObject(node) { (fd, object, _) throws(Errno) in
-                try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in
+                try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
                     try fd.getXattr(object, attribute, into: MutableBytes.none)
                 }
             }
@@ -96,7 +101,7 @@ extension UnionFileSystem {
         }
         try ensureUpper(node, name.hasPrefix("system.posix_acl_") ? .acl : .removexattr)
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
-            try XattrVisibility.withLayerName(name, stack.xattrs) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
+            try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
         }
         if done == nil { throw .noData }
         if caller.uid == 0, name.equals("security.capability") { table.noteLostCapabilities(node) }

@@ -241,7 +241,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     func attributes(_ node: UInt32) throws(Errno) -> FileStatus { shown(try objectStatus(node), node) }
     /// As its layer has it.
     func objectStatus(_ node: UInt32) throws(Errno) -> FileStatus {
-        try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) }
+        try withObject(node) { (fd, name, layer) throws(Errno) in try stack.status(fd, name, layer: layer) }
     }
     func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
         Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: policy.seconds, entrySeconds: policy.seconds)

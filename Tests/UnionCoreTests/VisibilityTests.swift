@@ -5,11 +5,11 @@ import Testing
 /// How attributes' names in the mount are spelled in a layer, and back.
 struct VisibilityTests {
     private func inLayer(_ name: FileName, _ namespace: XattrNamespace) throws -> FileName? {
-        try name.withRef { n in try XattrVisibility.withLayerName(n, namespace) { (l) throws(Errno) in l.owned } }
+        try name.withRef { n in try XattrVisibility(namespace).withLayerName(n) { (l) throws(Errno) in l.owned } }
     }
     /// As the mount shows an attribute of a layer; nil: not at all.
     private func inMount(_ name: FileName, _ namespace: XattrNamespace) -> FileName? {
-        switch name.withRef({ n in XattrVisibility.shown(n, namespace) }) {
+        switch name.withRef({ n in XattrVisibility(namespace).shown(n) }) {
         case .same: name
         case .hidden: nil
         case .unescaped(let drop, let prefix): FileName(bytes: Array(name.bytes.prefix(prefix)) + Array(name.bytes.dropFirst(prefix + drop)))
@@ -24,7 +24,7 @@ struct VisibilityTests {
         for name in names {
             let layer = try #require(try inLayer(name, namespace))
             #expect(inMount(layer, namespace) == name, "\(name)")
-            #expect(!layer.withRef { XattrVisibility.isOverlayOwn($0, namespace) }, "\(name)")
+            #expect(!layer.withRef { XattrVisibility(namespace).isOverlayOwn($0) }, "\(name)")
         }
     }
     @Test func overlaysOwnAreHidden() throws {
@@ -32,7 +32,7 @@ struct VisibilityTests {
             let (trusted, user) = (FileName("trusted.overlay.").appending(name), FileName("user.overlay.").appending(name))
             #expect(inMount(trusted, .trusted) == nil && inMount(user, .user) == nil)
             #expect(inMount(user, .trusted) == user && inMount(trusted, .user) == trusted)
-            #expect(trusted.withRef { XattrVisibility.isOverlayOwn($0, .trusted) } && !trusted.withRef { XattrVisibility.isOverlayOwn($0, .user) })
+            #expect(trusted.withRef { XattrVisibility(.trusted).isOverlayOwn($0) } && !trusted.withRef { XattrVisibility(.user).isOverlayOwn($0) })
         }
     }
     @Test func whatFuseOverlayfsKeepsForItself() throws {
@@ -46,7 +46,7 @@ struct VisibilityTests {
     }
     @Test func spelledAsTheKernelSpellsThem() {
         #expect(OverlayXattr.origin.name(.trusted).equals("trusted.overlay.origin") && OverlayXattr.nlink.name(.user).equals("user.overlay.nlink"))
-        for attribute in [OverlayXattr.opaque, .redirect, .origin, .impure, .nlink, .upper, .metacopy, .whiteout, .uuid] {
+        for attribute in [OverlayXattr.opaque, .redirect, .origin, .impure, .nlink, .upper, .metacopy, .whiteout, .uuid, .protattr] {
             #expect(attribute.name(.trusted).hasPrefix("trusted.overlay.") && attribute.name(.user).hasPrefix("user.overlay."))
             #expect(attribute.name(.trusted).dropping(16).equals(attribute.name(.user).dropping(13)))
         }
