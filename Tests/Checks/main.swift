@@ -18,6 +18,7 @@ let usageText = """
       inject --pid P [--at N] [--kill | --error ERRNO] -- COMMAND...
       call WHAT PATH [PATH]
       powercut DIR
+      bench WORKLOAD PATH [COUNT]
     """
 
 func run(_ words: [Name]) -> Int32 {
@@ -31,6 +32,7 @@ func run(_ words: [Name]) -> Int32 {
     case "stress": return StressRun.run(rest)
     case "inject": return Inject.run(rest)
     case "call": return Call.run(rest)
+    case "bench": return Bench.run(rest)
     case "powercut": return Inject.powerCut(rest)
     case "manifest": return Manifest.run(rest)
     default: return Arguments.usage()
