@@ -29,7 +29,8 @@ final class Dispatcher {
     /// Room for a reply's payload, at a page boundary. The header lies directly before it, so that one write(2) sends both.
     let payload: MutableBytes
     private let frame: MutableBytes
-    private let memory: UnsafeMutableRawPointer
+    /// Nil where the memory is somebody else's.
+    private let memory: UnsafeMutableRawPointer?
 
     static let pageSize = 4096
     static let headerSize = MemoryLayout<fuse_out_header>.size
@@ -38,12 +39,20 @@ final class Dispatcher {
     init(_ filesystem: FileSystem, capacity: Int) {
         self.filesystem = filesystem
         let length = Dispatcher.pageSize + max(capacity, 1 << 16)
-        unsafe memory = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
-        let whole = unsafe MutableBytes(UnsafeMutableRawBufferPointer(start: memory, count: length))
+        let own = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
+        unsafe memory = own
+        let whole = unsafe MutableBytes(UnsafeMutableRawBufferPointer(start: own, count: length))
         payload = whole.dropping(Dispatcher.pageSize)
         frame = whole.dropping(Dispatcher.pageSize - Dispatcher.headerSize)
     }
-    deinit { unsafe memory.deallocate() }
+    /// Replies go into `area`: a page, in whose end the header is written, and the payload.
+    init(_ filesystem: FileSystem, replies area: MutableBytes) {
+        self.filesystem = filesystem
+        unsafe memory = nil
+        payload = area.dropping(Dispatcher.pageSize)
+        frame = area.dropping(Dispatcher.pageSize - Dispatcher.headerSize)
+    }
+    deinit { unsafe memory?.deallocate() }
 
     func handle(_ message: Bytes) -> Outcome {
         undo = .nothing
@@ -83,7 +92,7 @@ final class Dispatcher {
 
     /// Writes the header before the payload. The kernel refuses an error beyond 511 with EINVAL and leaves the caller waiting
     /// (fuse_dev_do_write), so such a one becomes EIO.
-    private func finish(_ unique: UInt64, length: Int, error: Int32) -> Bytes {
+    func finish(_ unique: UInt64, length: Int, error: Int32) -> Bytes {
         let code = error == 0 || (1...511).contains(error) ? error : Errno.io.code
         let total = Dispatcher.headerSize + length
         frame.store(fuse_out_header(len: UInt32(truncatingIfNeeded: total), error: -code, unique: unique))

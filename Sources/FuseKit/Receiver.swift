@@ -5,37 +5,30 @@ internal import LinuxSys
 /// One thread that takes requests from the kernel, with a descriptor, a receive buffer and a reply buffer of its own. What is
 /// allocated is allocated here, once.
 @safe
-final class Receiver: @unchecked Sendable {
-    private let session: Session
+final class Receiver: ServingThread, @unchecked Sendable {
     private let channel: FD
     private let ownsChannel: Bool
     private let dispatcher: Dispatcher
     private let request: UnsafeMutableRawPointer
     private let capacity: Int
-    /// Guarded by the session's lock. 0 before the thread runs.
-    var threadHandle: UInt64 = 0
-    var hasEnded = false
-    /// Only the thread that runs the session.
-    var thread: Thread?
 
     /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise (fuse_dev_do_read).
     init(_ session: Session, channel: FD, ownsChannel: Bool) {
         let payload = Int(session.options.wanted.clampedMaxWrite)
-        self.session = session
         self.channel = channel
         self.ownsChannel = ownsChannel
         dispatcher = Dispatcher(session.filesystem, capacity: payload)
         dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
         capacity = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
         unsafe request = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Dispatcher.pageSize)
+        super.init(session)
     }
     deinit {
         unsafe request.deallocate()
         if ownsChannel { channel.close() }
     }
 
-    /// The thread's body.
-    func run() {
+    override func run() {
         _ = cs_wake_accept()
         cs_thread_set_channel(channel.raw)
         session.began(self, cs_thread_self())

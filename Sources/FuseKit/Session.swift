@@ -30,10 +30,12 @@ public final class Session: @unchecked Sendable {
     /// A receiver ended, INIT was answered, or a stop was asked for.
     private let changed = Condition()
     // Guarded by `lock`.
-    private var receivers: [Receiver] = []
+    private var receivers: [ServingThread] = []
     private var agreed: Connection?
     private var end: End?
     private var unmountsAtEnd = false
+    /// Made before INIT, because what was agreed on there must work: the kernel waits until every queue has a thread.
+    private var rings = RingSet.none
 
     public init(filesystem: FileSystem, options: SessionOptions = SessionOptions()) {
         self.filesystem = filesystem
@@ -83,12 +85,17 @@ public final class Session: @unchecked Sendable {
         guard let library, library.device.isValid else { throw SessionError(errno: .badDescriptor, text: "no mount to serve") }
         _ = cs_wake_prepare()
         let isResumed = connection != nil
+        if !isResumed { rings = RingSet(options) }
         // INIT comes first and alone: one thread until it is answered, on the original descriptor.
-        try begin(library.device, ownsChannel: false)
+        try begin(Receiver(self, channel: library.device, ownsChannel: false))
         if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
         if let connection, !isStopping {
             if isResumed, connection.agreed.contains(.resend) { try? connection.resend() }
-            for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
+            if connection.agreed.contains(.ioUring) { try beginRings(library.device) } else {
+                if options.transport == .ring { Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse") }
+                for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
+            }
+            rings = .none
         }
         waitUntil { receivers.allSatisfy(\.hasEnded) || isStopping }
         wakeUntilEnded()
@@ -133,8 +140,7 @@ public final class Session: @unchecked Sendable {
 
     // ---- threads ----
 
-    private func begin(_ channel: FD, ownsChannel: Bool) throws(SessionError) {
-        let receiver = Receiver(self, channel: channel, ownsChannel: ownsChannel)
+    private func begin(_ receiver: ServingThread) throws(SessionError) {
         lock.locked { receivers.append(receiver) }
         do throws(Errno) {
             receiver.thread = try Thread(stack: 1 << 20) { receiver.run() }
@@ -150,18 +156,34 @@ public final class Session: @unchecked Sendable {
         let clone = cs_fuse_clone(device.raw)
         let channel = clone >= 0 ? FD(raw: Int32(truncatingIfNeeded: clone)) : device
         do throws(SessionError) {
-            try begin(channel, ownsChannel: clone >= 0)
+            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0))
         } catch {
             // Fewer threads serve as well.
             Log.error(error.text, error.errno)
         }
     }
 
-    func began(_ receiver: Receiver, _ handle: UInt64) {
+    /// The thread on /dev/fuse goes on: FORGET comes there, and whatever else nobody waits for.
+    private func beginRings(_ device: FD) throws(SessionError) {
+        for (position, ring) in rings.rings.enumerated() {
+            let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
+                                        capacity: Int(options.wanted.clampedMaxWrite))
+            do throws(SessionError) { try begin(receiver) } catch {
+                // The first thread of a queue must be there, or the kernel waits for ever.
+                if position % rings.perQueue == 0 {
+                    requestStop()
+                    throw error
+                }
+                Log.error(error.text, error.errno)
+            }
+        }
+    }
+
+    func began(_ receiver: ServingThread, _ handle: UInt64) {
         lock.locked { receiver.threadHandle = handle }
     }
 
-    func ended(_ receiver: Receiver, _ reason: End) {
+    func ended(_ receiver: ServingThread, _ reason: End) {
         // One descriptor that fails is not the others' failure; but a kernel that says ENODEV says it to all.
         lock.locked {
             receiver.hasEnded = true
@@ -216,7 +238,9 @@ public final class Session: @unchecked Sendable {
         // 23 (Linux 3.15): the first version whose INIT reply has all 64 bytes.
         guard let library, let request = Request(message), let offer = Offer(request), offer.major == FUSE_KERNEL_VERSION,
               offer.minor >= 23 else { return Errno(EPROTO) }
-        let agreement = Agreement(offer, options.wanted)
+        var wanted = options.wanted
+        wanted.ioUring = !rings.rings.isEmpty
+        let agreement = Agreement(offer, wanted)
         do throws(Errno) {
             try library.initialize(message, isReplay ? nil : agreement)
         } catch { return error }

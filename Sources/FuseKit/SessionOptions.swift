@@ -18,6 +18,9 @@ public struct SessionOptions: Sendable {
     public var defaultPermissions = true
     /// Receiving threads; nil: twice the number of processors, 4 at least, 16 at most.
     public var threads: Int?
+    /// How requests come. `.automatic`: over io_uring where the kernel offers it and this process may use it, else from /dev/fuse.
+    public var transport = Transport.automatic
+    public enum Transport: Sendable { case automatic, device, ring }
     public var wanted = Wanted()
     /// More words for mount(8)'s grammar: `sync`, `dirsync`, `context="…"`.
     public var more: [FileName] = []
@@ -26,6 +29,13 @@ public struct SessionOptions: Sendable {
     static let maximumThreads = 16
     func threadCount(processors: Int) -> Int {
         min(max(threads ?? max(4, 2 * processors), 1), SessionOptions.maximumThreads)
+    }
+
+    /// Threads for each of the io_uring queues: more than one, so that long work does not keep others of the same processor waiting; 0 where they
+    /// are not to be used. Whoever asks for one thread wants one request at a time.
+    func threadsPerQueue(queues: Int) -> Int {
+        if transport == .device || transport == .automatic && threads == 1 { return 0 }
+        return max(2, min(4, 32 / max(queues, 1)))
     }
 
     /// The text behind libfuse's `-o`.

@@ -201,7 +201,6 @@ extension MountOptions {
             durability = .auto
         }
         // Asked for, harmless, and without effect: said once. What would do harm is refused by LayerStack.
-        if transport == .uring { notes.append("transport=uring is not built yet: requests come through /dev/fuse") }
         if allowRoot { notes.append("allow_root is not built: use allow_other") }
         if metacopy && redirectDir != .on {
             // As overlayfs: metacopy finds its data through redirects.

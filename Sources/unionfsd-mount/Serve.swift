@@ -28,6 +28,11 @@ enum Serve {
         fuse.allowOther = options.allowOther ?? (isPrivileged || mayAllowOther)
         fuse.defaultPermissions = options.defaultPermissions
         fuse.threads = options.threads
+        fuse.transport = switch options.transport {
+        case .auto: .automatic
+        case .dev: .device
+        case .uring: .ring
+        }
         if options.flags.contains(.synchronous) { fuse.more.append("sync") }
         if options.flags.contains(.dirSync) { fuse.more.append("dirsync") }
         if hasSELinux { fuse.more += options.securityContexts }

@@ -169,6 +169,13 @@ int cs_cond_init(void *c);
 void cs_cond_destroy(void *c);
 void cs_cond_wait(void *c, void *m);
 void cs_cond_wait_ms(void *c, void *m, int milliseconds);	/* returns after that time too */
+/* io_uring(7), as the FUSE transport needs it (ring.c) */
+long cs_ring_open(unsigned entries, void **ring);
+void cs_ring_close(void *ring);
+long cs_ring_enable(void *ring);
+long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors, uint64_t commit_id, uint16_t queue);
+long cs_ring_wait(void *ring, int32_t *result);	/* of one completion */
+long cs_thread_pin(int processor);
 void cs_cond_broadcast(void *c);
 typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */

@@ -220,6 +220,13 @@ struct fuse_notify_inval_entry_out { uint64_t parent; uint32_t namelen, flags; }
 struct fuse_notify_delete_out { uint64_t parent, child; uint32_t namelen, padding; };
 struct fuse_notify_store_out { uint64_t nodeid, offset; uint32_t size, padding; };
 
+/* ---- requests over io_uring (Linux 6.14) ---- */
+#define FUSE_IO_URING_CMD_REGISTER 1
+#define FUSE_IO_URING_CMD_COMMIT_AND_FETCH 2
+struct fuse_uring_ent_in_out { uint64_t flags, commit_id; uint32_t payload_sz, padding; uint64_t reserved; };
+struct fuse_uring_req_header { uint8_t in_out[128], op_in[128]; struct fuse_uring_ent_in_out ring_ent_in_out; };
+
+_Static_assert(sizeof(struct fuse_uring_req_header) == 288, "fuse_uring_req_header");
 _Static_assert(sizeof(struct fuse_in_header) == 40, "fuse_in_header");
 _Static_assert(sizeof(struct fuse_out_header) == 16, "fuse_out_header");
 _Static_assert(sizeof(struct fuse_setattr_in) == 88, "fuse_setattr_in");

@@ -1,0 +1,117 @@
+internal import CShims
+internal import Glibc
+internal import LinuxSys
+
+/// One thread that takes requests from one of the connection's io_uring queues. A queue belongs to a processor; its threads run there, so that a
+/// request is served where it was made, with no other processor woken. One system call for each request: it hands the reply over and waits for
+/// the next one (FUSE_IO_URING_CMD_COMMIT_AND_FETCH).
+///
+/// What the kernel writes for a request: its header and the operation's in `header`, names and data in the payload, where the reply's data go too.
+@safe
+final class RingReceiver: ServingThread, @unchecked Sendable {
+    private let device: FD
+    private let queue: UInt16
+    private let ring: Ring
+    private let dispatcher: Dispatcher
+    private let memory: UnsafeMutableRawPointer
+    private let capacity: Int
+
+    /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
+    private static let vectorsAt = 512, requestAt = 1024
+    private static let shortRequest = 3 * Dispatcher.pageSize
+    private static let payloadAt = 5 * Dispatcher.pageSize
+
+    /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
+    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int) {
+        self.device = device
+        self.queue = queue
+        self.ring = ring
+        self.capacity = max(capacity, Int(FUSE_MIN_READ_BUFFER))
+        let length = Self.payloadAt + self.capacity
+        let whole = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
+        unsafe memory = whole
+        let from = Self.payloadAt - Dispatcher.pageSize
+        dispatcher = unsafe Dispatcher(session.filesystem, replies: MutableBytes(UnsafeMutableRawBufferPointer(start: whole + from, count: length - from)))
+        dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
+        // Two struct iovec.
+        let vectors = unsafe [UInt(bitPattern: whole), UInt(MemoryLayout<fuse_uring_req_header>.size), UInt(bitPattern: whole + Self.payloadAt), UInt(self.capacity)]
+        for (position, word) in vectors.enumerated() {
+            unsafe (whole + Self.vectorsAt).storeBytes(of: word, toByteOffset: position * MemoryLayout<UInt>.size, as: UInt.self)
+        }
+        super.init(session)
+    }
+    deinit { unsafe memory.deallocate() }
+
+    override func run() {
+        _ = cs_wake_accept()
+        // A processor that is off, or not ours by cpuset(7): served from another then.
+        _ = cs_thread_pin(Int32(queue))
+        session.began(self, cs_thread_self())
+        session.ended(self, loop())
+    }
+
+    private func loop() -> Session.End {
+        do throws(Errno) {
+            try ring.enable()
+            try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_REGISTER), vectors: memory + Self.vectorsAt, commit: 0, queue: queue)
+            while !session.isStopping {
+                let result: Int32
+                do throws(Errno) { result = try ring.wait() } catch {
+                    if error == .interrupted { continue }
+                    throw error
+                }
+                switch -result {
+                case 0:
+                    let commit = serve()
+                    try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
+                // The last mount is gone, or the connection was aborted (fuse_uring_teardown_entries).
+                case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV: return .unmounted
+                case let code: throw Errno(code)
+                }
+            }
+            return .stopped
+        } catch {
+            Log.error("io_uring queue \(queue)", error)
+            return .failed(error)
+        }
+    }
+
+    /// Serves what the kernel has written, leaves the reply in the same place, and answers the id to hand it over with.
+    private func serve() -> UInt64 {
+        let arrived = Clock.monotonic
+        let header = unsafe memory.assumingMemoryBound(to: fuse_uring_req_header.self)
+        let entry = unsafe header.pointee.ring_ent_in_out
+        let message = message(payload: min(Int(entry.payload_sz), capacity))
+        var failed = false
+        let reply: Bytes
+        switch dispatcher.handle(message) {
+        case .reply(let bytes, let error):
+            reply = bytes
+            failed = error
+        // DESTROY, or what nobody waits for: the entry must be handed back all the same.
+        case .silent, .library: reply = dispatcher.finish(unique, length: 0, error: 0)
+        case .unreadable: reply = dispatcher.finish(unique, length: 0, error: Errno.io.code)
+        }
+        session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
+        unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
+        return entry.commit_id
+    }
+
+    private var unique: UInt64 { unsafe memory.loadUnaligned(as: fuse_in_header.self).unique }
+
+    /// Header, operation's header and payload in one piece, as a read of /dev/fuse has them. What is short is copied, because the reply is written
+    /// where its payload lies; what is long is data to be written, whose reply is a number of bytes.
+    private func message(payload: Int) -> Bytes {
+        let size = MemoryLayout<fuse_in_header>.size
+        let total = Int(unsafe memory.loadUnaligned(as: fuse_in_header.self).len)
+        let operation = min(max(total - size - payload, 0), 128)
+        let head = size + operation
+        let isShort = head + payload <= Self.shortRequest
+        let start = unsafe isShort ? memory + Self.requestAt : memory + (Self.payloadAt - head)
+        unsafe start.copyMemory(from: memory, byteCount: size)
+        unsafe (start + size).copyMemory(from: memory + 128, byteCount: operation)
+        if isShort, payload > 0 { unsafe (start + head).copyMemory(from: memory + Self.payloadAt, byteCount: payload) }
+        return unsafe Bytes(UnsafeRawBufferPointer(start: start, count: head + payload))
+    }
+}

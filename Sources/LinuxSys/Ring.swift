@@ -1,0 +1,42 @@
+internal import CShims
+
+/// An io_uring instance for FUSE's commands (ring.c): made by anybody, used by the thread that enables it and no other.
+@safe
+public final class Ring: @unchecked Sendable {
+    private let raw: UnsafeMutableRawPointer
+
+    /// Room for two commands: one that waits for a request, one that follows it.
+    /// - Throws: ENOSYS, EPERM where io_uring is missing or forbidden (kernel.io_uring_disabled, seccomp); EINVAL before Linux 6.1.
+    public init() throws(Errno) {
+        var ring: UnsafeMutableRawPointer?
+        try checked { unsafe cs_ring_open(2, &ring) }
+        guard let made = unsafe ring else { throw .noMemory }
+        unsafe raw = made
+    }
+    deinit { unsafe cs_ring_close(raw) }
+
+    public func enable() throws(Errno) { try checked { unsafe cs_ring_enable(raw) } }
+
+    /// Queues a FUSE command, which goes with the next `wait`. `vectors`: two iovecs that live as long as the command.
+    @unsafe public func fuse(_ device: FD, _ command: UInt32, vectors: UnsafeRawPointer, commit: UInt64, queue: UInt16) throws(Errno) {
+        try checked { unsafe cs_ring_fuse(raw, device.raw, command, vectors, commit, queue) }
+    }
+    /// Submits what is queued and waits for one completion: its result, or `-errno`. One system call.
+    public func wait() throws(Errno) -> Int32 {
+        var result: Int32 = 0
+        try checked { unsafe cs_ring_wait(raw, &result) }
+        return result
+    }
+
+    /// Processors that the kernel may ever have, running or not (/sys/devices/system/cpu/possible): FUSE wants a queue for each.
+    public static var possibleProcessors: Int? {
+        do throws(Errno) {
+            let file = try FD.currentDirectory.open(FileName("/sys/devices/system/cpu/possible"), 0)
+            let text = try file.fd.readAll()
+            // "0-7", or "0".
+            guard let last = text.split(whereSeparator: { !(0x30...0x39).contains($0) }).last else { return nil }
+            let count = last.reduce(0) { $0 * 10 + Int($1 - 0x30) } + 1
+            return count <= 4096 ? count : nil
+        } catch { return nil }
+    }
+}
