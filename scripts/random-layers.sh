@@ -27,6 +27,8 @@ random_layers() {
     done
     REDIRECT_DIR=$from
     rmdir "$dir.view"
+    # cp(1), which makes the reference's layers of these, keeps no file flags.
+    find "$dir" \( -type f -o -type d \) -exec chattr -A -S -i -a {} +
 }
 
 # layer_paths DIR: sets LAYERS, the uppermost first.

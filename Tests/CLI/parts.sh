@@ -126,8 +126,9 @@ part_engine() {
     mounted "an unknown flag" bin/fuse-overlayfs --frobnicate -o $layers mnt
     mounted "without upper and work" bin/fuse-overlayfs -o lowerdir=lower:work mnt
     mounted "private" bin/fuse-overlayfs -o $layers,private mnt
-    # A mount with other owners than those asked for would be worse than none.
-    refused "owners in attributes" 'xattr_permissions is not supported yet' -- bin/fuse-overlayfs -o $layers,xattr_permissions=2 mnt
+    mkdir upper2 work2
+    mounted "owners in attributes" bin/fuse-overlayfs -o lowerdir=lower,upperdir=upper2,workdir=work2,xattr_permissions=2 mnt
+    rm -r upper2 work2
     touch work/stray
     mounted "a stray file in the work directory" bin/fuse-overlayfs -o $layers mnt
     check "which is told and left alone" bash -c 'grep -q stray err && [ -e work/stray ]'
