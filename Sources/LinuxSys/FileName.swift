@@ -53,6 +53,11 @@ public struct NameRef {
     public func equals(_ other: NameRef) -> Bool {
         unsafe count == other.count && memcmp(base, other.base, count) == 0
     }
+    /// By bytes, the shorter first.
+    public func precedes(_ other: NameRef) -> Bool {
+        let order = unsafe memcmp(base, other.base, min(count, other.count))
+        return order != 0 ? order < 0 : count < other.count
+    }
     public func equals(_ literal: StaticString) -> Bool {
         count == literal.utf8CodeUnitCount && hasPrefix(literal)
     }
@@ -185,6 +190,11 @@ public struct ShortName: Sendable {
 }
 
 extension Array where Element == UInt8 {
+    /// Adds a name and a NUL behind it.
+    public mutating func append(_ name: NameRef) {
+        unsafe append(contentsOf: UnsafeRawBufferPointer(start: name.base, count: name.count))
+        append(0)
+    }
     /// Lends a name that stands in a heap of names, each with a NUL behind it. The empty name where there is none.
     public func withName<R: ~Copyable, E: Error>(at offset: Int, length: Int, _ body: (NameRef) throws(E) -> R) throws(E) -> R {
         try unsafe span.withUnsafeBufferPointer { (b) throws(E) -> R in

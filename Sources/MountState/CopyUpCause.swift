@@ -67,7 +67,8 @@ public enum CopyUpKind: UInt8, CaseIterable, Sendable {
 public enum Gauge: UInt8, CaseIterable, Sendable {
     case inodes = 0
     case openFiles = 1
-    case openDirectories = 2
+    /// Memory of the listings of directories that are kept.
+    case listingBytes = 2
     case cachedDescriptors = 3
     case indexEntries = 4
     /// Open files that still read the lower version of something copied up since.
@@ -79,7 +80,7 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
         switch self {
         case .inodes: "inodes"
         case .openFiles: "open_files"
-        case .openDirectories: "open_directories"
+        case .listingBytes: "listing_bytes"
         case .cachedDescriptors: "cached_descriptors"
         case .indexEntries: "index_entries"
         case .staleReaders: "stale_readers"

@@ -22,7 +22,7 @@ public final class Layer: Sendable {
     let hasHandles: Bool
 
     init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?,
-         markers: DirectoryMarkers) {
+         markers: DirectoryMarkers, size: UInt64) {
         self.index = index
         self.isUpper = isUpper
         self.path = path
@@ -39,6 +39,6 @@ public final class Layer: Sendable {
         } catch { /* Without handles there are no origins; the layer serves all the same. */ }
         handleForm = form
         hasHandles = named
-        self.root = LayerDirectory(layer: index, fd: root, markers: markers)
+        self.root = LayerDirectory(layer: index, fd: root, markers: markers, size: size)
     }
 }

@@ -6,12 +6,15 @@ internal import Synchronization
 public final class LayerDirectory: Sendable {
     /// Index of the layer in the stack.
     public let layer: Int
+    /// st_size when it was opened: what reading it may cost.
+    let size: UInt64
     private let descriptor: OwnedFD
     public let markers: DirectoryMarkers
     private let impure: Atomic<Bool>
 
-    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers) {
+    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64) {
         self.layer = layer
+        self.size = size
         descriptor = fd
         impure = Atomic(markers.impure)
         self.markers = markers

@@ -9,8 +9,10 @@ public struct Found: Sendable {
     public var status: FileStatus
     /// The number to show as st_ino: that of the lower origin where there is one, so that it does not change at copy-up.
     public var ino: UInt64
-    /// For directories: all parts.
+    /// For directories: all parts. Nil where it was asked not to open them and one layer alone has it.
     public var directory: MergedDirectory?
+    /// A directory of more than one part.
+    public var isMerged: Bool { directory?.isMerged ?? false }
     /// For a file that several lower names share (index=on): its name in the index directory.
     public var indexName: FileName?
     /// The file shown is the copy in the index; the name itself has none in the upper layer yet.
@@ -30,10 +32,14 @@ extension LayerStack {
     ///
     /// Costs one statx for each part down to the first file or opaque directory, two where OCI whiteouts are read and the
     /// name is missing; for a directory also open, listxattr, statx of the OCI mark.
-    public func lookup(_ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> Found? {
+    /// - Parameters:
+    ///   - layers: that have something under the name (`MergedListing`): the others are not asked.
+    ///   - opens: false: of a directory that one layer alone has nothing is opened, for two calls in place of four.
+    public func lookup(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, opens: Bool = true) throws(Errno) -> Found? {
         if readsOCIWhiteouts, Whiteout.isMarkerName(name) { return nil }
+        if !opens, let layer = layers.single, let part = parent.part(inLayer: layer), let found = try lookupClosed(part, name) { return found }
         var found = DirectoryUnderWay()
-        for part in parent.parts {
+        for part in parent.parts where layers.contains(part.layer) {
             switch try look(part, name, &found) {
             case .absent: continue
             case .end: return try found.result(self)
@@ -43,6 +49,11 @@ extension LayerStack {
                 return file
             case .directory(let redirect):
                 guard let redirect else { continue }
+                if !followsRedirects {
+                    // As ovl_lookup: of the last part a redirect is not even read; below another lower one it is refused wherever it leads.
+                    if part.layer == parent.parts.last?.layer { continue }
+                    if !(hasUpper && part.layer == 0) { throw .notPermitted }
+                }
                 let above = found.parts.count
                 let whole = try lookupBelow(part.layer, parent, redirect, &found)
                 // Who mounts with redirect_dir=nofollow does not trust what a layer says of others: to show only a part of the
@@ -54,9 +65,21 @@ extension LayerStack {
         return try found.result(self)
     }
 
+    /// A directory that one layer alone has and that says nothing of itself: a statx and a listxattr. Nil for all else.
+    private func lookupClosed(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Found? {
+        if hasOverrides { return nil }
+        let status = try part.fd.status(name)
+        guard status.isDirectory else { return nil }
+        let attributes = try part.fd.listXattrs(name)
+        var saysSomething = false
+        attributes.forEachName { if visibility.isOverlayOwn($0) && !$0.equals(OverlayXattr.origin.name(xattrs)) { saysSomething = true } }
+        if saysSomething { return nil }
+        return Found(layer: part.layer, isInUpper: hasUpper && part.layer == 0, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
+    }
+
     /// The same without the upper layer: what a name would show if the upper layer had nothing of it.
-    public func existsBelowUpper(_ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool {
-        for part in parent.lowerParts {
+    public func existsBelowUpper(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all) throws(Errno) -> Bool {
+        for part in parent.lowerParts where layers.contains(part.layer) {
             do throws(Errno) {
                 let status = try part.fd.status(name)
                 return try !isWhiteout(status, part, name)
@@ -136,7 +159,7 @@ extension LayerStack {
         let fd = try part.fd.openDirectory(name)
         let markers = try readMarkers(fd.fd)
         if markers.protected, hasUpper, part.layer == 0 { adoptProtection(part.fd, name) }
-        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers)
+        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers, size: status.size)
         found.parts.append(directory)
         found.statuses.append(status)
         if markers.opaque || hasOCIWhiteout(part, name) { return .end }

@@ -186,7 +186,7 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, markers: markers)
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, markers: markers, size: status.size)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
         }

@@ -2,20 +2,24 @@ public import LinuxSys
 
 /// Names removed: from the upper layer, and where a layer below has the name too, with a whiteout in its place.
 extension LayerStack {
-    /// Whether removing or moving the name away takes a whiteout, and so the directory in the upper layer.
-    public func needsWhiteout(_ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool {
-        directory.hasLower ? try existsBelowUpper(directory, name) : false
+    /// Whether removing or moving the name away takes a whiteout, and so the directory in the upper layer. `listed`: what the directory's listing has of
+    /// the name; no system call then where the upper layer has nothing of it, or the lower ones have not.
+    public func needsWhiteout(_ directory: MergedDirectory, _ name: NameRef, _ listed: MergedListing.Entry? = nil) throws(Errno) -> Bool {
+        if !directory.hasLower { return false }
+        guard let listed else { return try existsBelowUpper(directory, name) }
+        if !listed.isHidden, !hasUpper || !listed.layers.contains(0) { return true }
+        return try existsBelowUpper(directory, name, in: listed.layers)
     }
 
     /// Removes a file's name.
     /// - Precondition: the caller holds the directory's lock; the directory is in the upper layer.
-    public func unlinkLocked(in directory: MergedDirectory, _ name: NameRef, whiteout: Bool) throws(Errno) {
+    public func unlinkLocked(in directory: MergedDirectory, _ name: NameRef, whiteout: Bool, _ listed: MergedListing.Entry? = nil) throws(Errno) {
         guard let upper = directory.upper else { throw .readOnly }
         if !whiteout {
             try upper.fd.unlink(name)
             return
         }
-        if try upperHas(upper, name) {
+        if listed?.layers.contains(0) ?? true, try upperHas(upper, name) {
             try replaceByWhiteoutLocked(upper.fd, name, isDirectory: false)
         } else {
             try placeWhiteoutLocked(upper.fd, name)
@@ -23,8 +27,8 @@ extension LayerStack {
     }
 
     /// Removes a directory, which must be empty in the union; whiteouts in it go with it.
-    /// - Precondition: the caller holds the locks of both directories.
-    public func rmdirLocked(in directory: MergedDirectory, _ name: NameRef, _ victim: MergedDirectory, whiteout: Bool) throws(Errno) {
+    /// - Precondition: the caller holds the locks of both directories, and has found the victim empty with them held where it says so.
+    public func rmdirLocked(in directory: MergedDirectory, _ name: NameRef, _ victim: MergedDirectory, whiteout: Bool, isKnownEmpty: Bool) throws(Errno) {
         guard let upper = directory.upper else { throw .readOnly }
         if !whiteout, !victim.hasLower {
             do throws(Errno) {
@@ -32,7 +36,7 @@ extension LayerStack {
                 return
             } catch { guard error == .notEmpty || error == .exists else { throw error } }
         }
-        guard try isEmpty(victim) else { throw .notEmpty }
+        if !isKnownEmpty, try !isEmpty(victim) { throw .notEmpty }
         if victim.hasUpper {
             if whiteout {
                 try replaceByWhiteoutLocked(upper.fd, name, isDirectory: true)
@@ -64,6 +68,6 @@ extension LayerStack {
 
     /// Nothing but whiteouts.
     public func isEmpty(_ directory: MergedDirectory) throws(Errno) -> Bool {
-        try MergedListing(directory, self, stopAtFirst: true).count == 0
+        try MergedListing.isEmpty(directory, self)
     }
 }

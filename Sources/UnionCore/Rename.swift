@@ -21,7 +21,8 @@ public struct RenameSubject {
 extension LayerStack {
     /// - Precondition: the caller holds the locks of both directories and of a directory that is replaced; both directories and
     ///   what moves are in the upper layer; a directory that is replaced is empty in the union.
-    public func renameLocked(_ from: RenameSubject, to target: RenameSubject, exchange: Bool) throws(Errno) {
+    /// - Returns: whether a whiteout stands at the old name now.
+    public func renameLocked(_ from: RenameSubject, to target: RenameSubject, exchange: Bool) throws(Errno) -> Bool {
         guard let fromUpper = from.directory.upper, let toUpper = target.directory.upper else { throw .readOnly }
         try refuseReserved(target.name)
         let oldIsBelow = try needsWhiteout(from.directory, from.name)
@@ -38,6 +39,7 @@ extension LayerStack {
         // Children that keep their origin's number may now be anywhere.
         if fromUpper.isImpure || from.moved?.isMerged == true { try noteImpure(toUpper) }
         if exchange, toUpper.isImpure || target.moved?.isMerged == true { try noteImpure(fromUpper) }
+        return oldIsBelow && !exchange
     }
 
     /// What a directory must say of itself before it stands under another name.

@@ -93,6 +93,7 @@ extension UnionFileSystem {
                     try stack.publishLocked(staged, in: upper, name)
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
+                listings.find(location.parent)?.copiedUp(name)
                 table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil)
             }
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
@@ -138,6 +139,7 @@ extension UnionFileSystem {
                 guard !table.nameIsInUpper(parent, name), let upper = directory.upper else { return }
                 let record = table[node]
                 try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
+                listings.find(parent)?.copiedUp(name)
                 table.noteNameInUpper(parent, name)
                 if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: true) }
             }

@@ -1,8 +1,7 @@
 internal import LinuxSys
 internal import MountState
-internal import UnionCore
 
-/// Open files and directories. A file handle is an index into the records; the kernel keeps it until RELEASE, so a request on it
+/// Open files. A file handle is an index into the records; the kernel keeps it until RELEASE, so a request on it
 /// reads its record without a lock.
 final class HandleTable: @unchecked Sendable {
     /// Keeps the records mapped.
@@ -11,10 +10,7 @@ final class HandleTable: @unchecked Sendable {
     private let mutex = Mutex(.leaf)
     private var free: [UInt32] = []
     private var next: UInt32 = 1
-    /// What an open directory reads from, made at its first READDIR and anew after rewinddir.
-    private var listings: [UInt32: MergedListing] = [:]
     private var files = 0 { didSet { statistics?.setGauge(.openFiles, files) } }
-    private var directories = 0 { didSet { statistics?.setGauge(.openDirectories, directories) } }
     private let statistics: MountStatistics?
 
     init(region: RecordRegion, statistics: MountStatistics? = nil) {
@@ -24,7 +20,6 @@ final class HandleTable: @unchecked Sendable {
     }
 
     var openFiles: Int { mutex.locked { files } }
-    var openDirectories: Int { mutex.locked { directories } }
 
     private func takeLocked() throws(Errno) -> UInt32 {
         if let index = free.popLast() { return index }
@@ -49,17 +44,6 @@ final class HandleTable: @unchecked Sendable {
         records[index] = record
         return UInt64(index)
     }
-    func addDirectory(_ node: UInt32) throws(Errno) -> UInt64 {
-        try mutex.locked { () throws(Errno) in
-            let index = try takeLocked()
-            directories += 1
-            var record = HandleRecord()
-            record.node = node
-            record.flags = HandleRecord.inUse | HandleRecord.directory
-            records[index] = record
-            return UInt64(index)
-        }
-    }
 
     /// EBADF for what is not open.
     @inline(__always)
@@ -83,21 +67,13 @@ final class HandleTable: @unchecked Sendable {
         return used
     }
 
-    func listing(_ handle: UInt64) -> MergedListing? { mutex.locked { listings[UInt32(truncatingIfNeeded: handle)] } }
-    func setListing(_ handle: UInt64, _ listing: MergedListing) {
-        mutex.locked { listings[UInt32(truncatingIfNeeded: handle)] = listing }
-    }
-
     func release(_ handle: UInt64) {
         let index = UInt32(truncatingIfNeeded: handle)
         let old = mutex.locked { () -> HandleRecord in
             let record = records[index]
             guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return HandleRecord() }
             records[index] = HandleRecord()
-            if record.flags & HandleRecord.directory != 0 {
-                listings[index] = nil
-                directories -= 1
-            } else { files -= 1 }
+            files -= 1
             free.append(index)
             return record
         }

@@ -60,6 +60,8 @@ struct NodeFlags: OptionSet {
     static let metacopy = NodeFlags(rawValue: 64)
     /// Copied up, and its name in the upper layer perhaps not on the disk yet: a promise to keep at the next fsync(2).
     static let nameNotDurable = NodeFlags(rawValue: 128)
+    /// A directory of more than one part.
+    static let merged = NodeFlags(rawValue: 256)
 }
 
 /// One name of an inode in a directory.
@@ -79,7 +81,7 @@ struct DentryRecord {
     static let inUpper: UInt16 = 1
 }
 
-/// An open file or directory.
+/// An open file.
 struct HandleRecord {
     var node: UInt32 = 0
     /// As it was opened. -1: none.
@@ -92,7 +94,6 @@ struct HandleRecord {
     var reserved: UInt64 = 0
     static let inUse: UInt32 = 1
     static let upper: UInt32 = 2
-    static let directory: UInt32 = 4
 }
 
 /// A run of records in the mapped region. Index 0 is never used, so that 0 can say "none"; an index beyond the end reads and writes

@@ -55,6 +55,7 @@ extension InodeTable {
         mutex.locked {
             nodes[node].layer = 0
             nodes[node].flags.insert([.upper, .nameNotDurable])
+            if nodes[node].kind == FileKind.directory.rawValue { nodes[node].flags.insert(.merged) }
             if let dataBlocks {
                 // A lower metacopy knows it already.
                 if nodes[node].flags.insert(.metacopy).inserted { nodes[node].dataBlocks = dataBlocks }

@@ -26,7 +26,7 @@ final class InodeTable: @unchecked Sendable {
 
     static let root: UInt32 = 1
 
-    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, statistics: MountStatistics? = nil) {
+    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, rootIsMerged: Bool = false, statistics: MountStatistics? = nil) {
         self.region = region
         self.statistics = statistics
         statistics?.setGauge(.inodes, 1)
@@ -39,6 +39,7 @@ final class InodeTable: @unchecked Sendable {
         record.layer = UInt16(truncatingIfNeeded: rootLayer)
         record.kind = FileKind.directory.rawValue
         record.flags = rootIsUpper ? [.inUse, .upper] : [.inUse]
+        if rootIsMerged { record.flags.insert(.merged) }
         nodes[Self.root] = record
     }
 
@@ -252,6 +253,7 @@ final class InodeTable: @unchecked Sendable {
         record.layer = UInt16(truncatingIfNeeded: found.layer)
         record.flags = .inUse
         if found.isInUpper { record.flags.insert(.upper) }
+        if found.isMerged { record.flags.insert(.merged) }
         if found.isMetacopy {
             record.flags.insert(.metacopy)
             record.dataBlocks = found.dataBlocks ?? NodeRecord.unknownBlocks

@@ -34,8 +34,16 @@ extension UnionFileSystem {
     private func enterMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
         guard let upper = directory.upper else { throw .stale }
         let status = try stack.status(upper.fd, name, layer: 0)
-        let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
-        return entry(node, status)
+        return entry(try noteMade(parent, name, status), status)
+    }
+
+    /// A name was made: in the table, and in the directory's listing.
+    /// - Precondition: the directory's lock is held exclusively.
+    private func noteMade(_ parent: UInt32, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
+        let ino = stack.number(status.ino, ofLayer: 0)
+        // First, as this cannot fail.
+        listings.find(parent)?.show(name, ino: ino, status.kind)
+        return try table.enterNew(parent, name, kind: status.kind, ino: ino)
     }
 
     /// - Throws: EOVERFLOW for somebody whom the layers cannot have (fsuidgid_has_mapping).
@@ -58,7 +66,7 @@ extension UnionFileSystem {
                 let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
                 guard let file else { throw .io }
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
-                let node = try table.enterNew(parent, name, kind: status.kind, ino: stack.number(status.ino, ofLayer: 0))
+                let node = try noteMade(parent, name, status)
                 return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
             }
         }
@@ -94,6 +102,8 @@ extension UnionFileSystem {
             let source = OwnedFD(adopting: raw.raw)
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
+                let record = table[node]
+                listings.find(parent)?.show(newName, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
                 try table.linked(node, parent, newName)
                 let status = try stack.status(source.fd, NameRef.empty, layer: 0)
                 if let upper = directory.upper, stack.number(status.ino, ofLayer: 0) != table[node].ino { try stack.noteChildFromElsewhere(upper) }

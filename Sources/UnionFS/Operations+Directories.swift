@@ -2,47 +2,43 @@ internal import FuseKit
 internal import LinuxSys
 internal import UnionCore
 
-/// Reading directories. An open directory keeps the listing that it began with, so its offsets stay good whatever is created and removed
-/// meanwhile; from offset 0 (opendir, rewinddir) it is read anew.
+/// Reading directories. There is no open directory: OPENDIR is answered once with ENOSYS, after which the kernel sends neither it nor RELEASEDIR and keeps in its
+/// page cache what it has read, until a name comes or goes (fuse_dir_open, fuse_readdir_cached). So an offset means a place in the directory and not in what somebody
+/// opened: see `MergedListing.cookie`.
 extension UnionFileSystem {
     func serveOpendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened {
-        Opened(handle: try handles.addDirectory(try table.node(node)))
+        if connection?.offered.contains(.noOpendirSupport) ?? false { throw .notImplemented }
+        _ = try table.node(node)
+        return Opened(handle: 0, flags: [.keepCache, .cacheDirectory])
     }
-    func serveReleasedir(_ node: UInt64, handle: UInt64) { handles.release(handle) }
+    func serveReleasedir(_ node: UInt64, handle: UInt64) {}
 
     func serveReaddir(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
-        try readEntries(try table.node(node), handle, offset, &list, plus: false)
+        try readEntries(try table.node(node), offset, &list, plus: false)
     }
+    /// One statx for each name that the kernel or a layer alone has; for a directory of one layer a listxattr more.
     func serveReaddirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
-        try readEntries(try table.node(node), handle, offset, &list, plus: true)
+        try readEntries(try table.node(node), offset, &list, plus: true)
     }
 
-    /// Offsets: 1 is behind `.`, 2 behind `..`, n + 3 behind the n-th name.
-    private func readEntries(_ node: UInt32, _ handle: UInt64, _ offset: UInt64, _ list: inout DirectoryList, plus: Bool) throws(Errno) {
+    /// Offsets: 1 is behind `.`, 2 behind `..`, from 3 on behind the name with that cookie.
+    private func readEntries(_ node: UInt32, _ offset: UInt64, _ list: inout DirectoryList, plus: Bool) throws(Errno) {
         if table[node].flags.contains(.unlinked) { return }
+        // Read before the first entry is added: from there on nothing is tried twice.
+        try withResources { () throws(Errno) in
+            try withDirectory(node, exclusive: false) { (directory) throws(Errno) in _ = try listing(node, directory) }
+        }
         if offset < 1, !addDot(node, ".", table[node].ino, 1, &list, plus) { return }
         let parent = table.nameAndParent(node)?.parent ?? InodeTable.root
         if offset < 2, !addDot(node, "..", table[parent].ino, 2, &list, plus) { return }
-        let listing = try currentListing(node, handle, fresh: offset == 0)
-        var position = Int(clamping: offset < 2 ? 0 : offset - 2)
-        while let item = listing[position] {
-            let next = UInt64(position) + 3
-            let fits = try listing.withName(item) { (name) throws(Errno) in
-                plus ? try addPlus(node, name, item, next, &list) : try add(node, name, item, next, &list)
+        try withDirectory(node, exclusive: false) { (directory) throws(Errno) in
+            let names = try listing(node, directory)
+            try names.forEach(behind: max(offset, 2)) { (item) throws(Errno) in
+                try names.withName(item) { (name) throws(Errno) in
+                    plus ? try addPlus(node, directory, name, item, &list) : try add(node, directory, name, item, &list)
+                }
             }
-            if !fits { return }
-            position += 1
         }
-    }
-
-    private func currentListing(_ node: UInt32, _ handle: UInt64, fresh: Bool) throws(Errno) -> MergedListing {
-        _ = try handles.record(handle)
-        if !fresh, let listing = handles.listing(handle) { return listing }
-        let listing = try withResources { () throws(Errno) in
-            try withDirectory(node, exclusive: false) { (directory) throws(Errno) in try MergedListing(directory, stack) }
-        }
-        handles.setListing(handle, listing)
-        return listing
     }
 
     private func addDot(_ node: UInt32, _ name: StaticString, _ ino: UInt64, _ next: UInt64, _ list: inout DirectoryList, _ plus: Bool) -> Bool {
@@ -53,33 +49,32 @@ extension UnionFileSystem {
     }
 
     /// The number is in the listing, but for what may have a lower origin: there a lookup tells it.
-    private func add(_ parent: UInt32, _ name: NameRef, _ item: MergedListing.Entry, _ next: UInt64, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func add(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
         var ino = item.ino
         if let known = table.child(parent, name) {
             ino = table[known].ino
         } else if item.inoNeedsLookup {
-            let entry = try lookupOrAbsent(parent, name)
+            let entry = lookupOrAbsent(parent, directory, name)
             if entry.node != 0 {
                 ino = entry.attributes.ino
                 forget(entry.node, 1)
             }
         }
-        return list.add(name, ino: ino, kind: item.kind, next: next)
+        return list.add(name, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
-    private func addPlus(_ parent: UInt32, _ name: NameRef, _ item: MergedListing.Entry, _ next: UInt64, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func addPlus(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
         // Before a lookup is counted for an entry that would not fit.
         guard list.hasRoomPlus(nameLength: name.count) else { return false }
-        let entry = try lookupOrAbsent(parent, name)
+        let entry = lookupOrAbsent(parent, directory, name)
         let ino = entry.node == 0 ? item.ino : entry.attributes.ino
-        return list.addPlus(name, entry, ino: ino, kind: item.kind, next: next)
+        return list.addPlus(name, entry, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
-    /// A name that went since the listing was made, or that cannot be looked up now, is listed without attributes: the kernel asks if
-    /// it wants them, and gets the error then.
-    private func lookupOrAbsent(_ parent: UInt32, _ name: NameRef) throws(Errno) -> Entry {
+    /// A name that cannot be looked up now is listed without attributes: the kernel asks if it wants them, and gets the error then.
+    private func lookupOrAbsent(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) -> Entry {
         do throws(Errno) {
-            let entry = try lookup(parent, name)
+            let entry = try lookupListed(parent, directory, name)
             return entry.node == 0 ? Entry.absent(seconds: 0) : entry
         } catch {
             return Entry.absent(seconds: 0)

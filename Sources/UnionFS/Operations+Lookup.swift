@@ -4,7 +4,8 @@ internal import UnionCore
 
 /// LOOKUP, FORGET, GETATTR, STATX, READLINK, ACCESS, STATFS.
 extension UnionFileSystem {
-    /// A known name: one statx. Else one statx for each layer of the directory down to the first that has it.
+    /// A known name: one statx. Else, where the directory's listing is known, one statx of the layer that has it, and none for a name that is nowhere; where it
+    /// is not, one for each layer of the directory down to the first that has it.
     func serveLookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry {
         let parent = try table.node(parent)
         if name.count > 255 { throw .nameTooLong }
@@ -13,8 +14,7 @@ extension UnionFileSystem {
 
     func lookup(_ parent: UInt32, _ name: NameRef) throws(Errno) -> Entry {
         if table[parent].flags.contains(.unlinked) { throw .noEntry }
-        if let known = table.child(parent, name) {
-            table.count(known)
+        if let known = table.childCounted(parent, name) {
             do throws(Errno) {
                 return entry(known, try objectStatus(known))
             } catch {
@@ -22,17 +22,60 @@ extension UnionFileSystem {
                 throw error
             }
         }
-        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-            guard let found = try stack.lookup(directory, name) else { return Entry.absent(seconds: policy.seconds) }
-            return try enter(parent, name, found)
+        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in try lookupLocked(parent, directory, name) }
+    }
+
+    /// - Precondition: the directory's lock is held; the table does not know the name.
+    private func lookupLocked(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        var layers = LayerSet.all
+        if let listing = try knownListing(parent, directory) {
+            guard let listed = listing.find(name), !listed.isHidden else { return Entry.absent(seconds: policy.seconds) }
+            layers = listed.layers
         }
+        guard let found = try stack.lookup(directory, name, in: layers, opens: false) else { return Entry.absent(seconds: policy.seconds) }
+        return try enter(parent, name, found)
+    }
+
+    /// For a listing with attributes: one statx for each name that the table knows or one layer has.
+    /// - Precondition: the directory's lock is held.
+    func lookupListed(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        guard let known = table.childCounted(parent, name) else { return try lookupLocked(parent, directory, name) }
+        do throws(Errno) { return entry(known, try statusHere(known, directory, name)) } catch {
+            table.forget(known, 1)
+            throw error
+        }
+    }
+
+    /// The object's status by this very name: no other directory's lock is taken.
+    private func statusHere(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> FileStatus {
+        let record = table[node]
+        if record.flags.contains(.indexed), let index = stack.index {
+            var entry = NameBuffer()
+            guard table.indexName(node, &entry) else { throw .stale }
+            return try entry.withRef { (n) throws(Errno) in try stack.status(index.fd, n, layer: 0) }
+        }
+        guard let part = directory.part(inLayer: Int(record.layer)) else { throw .stale }
+        return try stack.status(part.fd, name, layer: part.layer)
+    }
+
+    /// The directory's listing if it is there, or if it pays to have it by now.
+    /// - Precondition: the directory's lock is held.
+    private func knownListing(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> MergedListing? {
+        if let known = listings.find(node) { return known }
+        return directory.isListingDue() ? try listing(node, directory) : nil
+    }
+
+    /// - Precondition: the directory's lock is held: no name comes or goes between the reading and the entry in the cache.
+    func listing(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> MergedListing {
+        if let known = listings.find(node) { return known }
+        return listings.put(node, try MergedListing(directory, stack))
     }
 
     /// - Precondition: the directory's lock is held.
     private func enter(_ parent: UInt32, _ name: NameRef, _ found: Found) throws(Errno) -> Entry {
         // A number identifies a file in the upper layer or the index. Lower names that no index keeps together are files of their own,
         // as the first change makes them.
-        let byNumber = found.directory == nil && (found.isInUpper || found.indexName != nil)
+        let byNumber = !found.status.isDirectory && (found.isInUpper || found.indexName != nil)
         let node = try table.enter(parent, name, found, isIdentifiedByNumber: byNumber,
                                    mayHaveOtherNames: found.indexName != nil || found.status.nlink > 1)
         if let directory = found.directory { directories.putIfAbsent(node, directory) }

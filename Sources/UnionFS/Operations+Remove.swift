@@ -17,18 +17,20 @@ extension UnionFileSystem {
         if table[victim].indexName != 0 { try ensureUpperName(victim, parent, name, .link) }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
-            return try stack.needsWhiteout(directory, name)
+            return try stack.needsWhiteout(directory, name, listings.find(parent)?.find(name))
         }
         try ensureUpper(parent, .parent)
         try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
             let (orphan, data, isGone) = try holdOn(victim, directory, name)
+            let listing = listings.find(parent)
             do throws(Errno) {
-                try stack.unlinkLocked(in: directory, name, whiteout: needed)
+                try stack.unlinkLocked(in: directory, name, whiteout: needed, listing?.find(name))
             } catch {
                 orphan.close()
                 data.close()
                 throw error
             }
+            listing?.hide(name, isInUpper: needed)
             if needed { statistics.recordWhiteout() }
             table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
         }
@@ -73,25 +75,35 @@ extension UnionFileSystem {
         try withResources { () throws(Errno) in try rmdir(parent, name) }
     }
 
+    /// No system call where the names are known, as they are when rm(1) has just removed them.
+    private func isEmptyLocked(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> Bool {
+        if let listing = listings.find(node) { return listing.count == 0 }
+        return try stack.isEmpty(directory)
+    }
+
     private func rmdir(_ parent: UInt32, _ name: NameRef) throws(Errno) {
         let victim = try known(parent, name)
         defer { table.forget(victim, 1) }
         // Before anything is copied up for it.
         let own = try merged(victim)
-        guard try stack.isEmpty(own) else {
+        let isEmpty = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in try isEmptyLocked(victim, directory) }
+        guard isEmpty else {
             // The kernel looks at the flags first (may_delete).
             if let top = own.parts.first, try top.fd.status().isProtected { throw .notPermitted }
             throw .notEmpty
         }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
-            return try stack.needsWhiteout(directory, name)
+            return try stack.needsWhiteout(directory, name, listings.find(parent)?.find(name))
         }
         try ensureUpper(parent, .parent)
         try withDirectories(parent, victim) { (directory, own) throws(Errno) in
             guard let top = own.parts.first else { throw .stale }
             let orphan = try top.fd.duplicate()
-            try stack.rmdirLocked(in: directory, name, own, whiteout: needed)
+            let isKnownEmpty = listings.find(victim)?.count == 0
+            try stack.rmdirLocked(in: directory, name, own, whiteout: needed, isKnownEmpty: isKnownEmpty)
+            listings.find(parent)?.hide(name, isInUpper: needed)
+            listings.remove(victim)
             if needed { statistics.recordWhiteout() }
             directories.remove(victim)
             table.removed(parent, name, orphan: orphan, data: OwnedFD(adopting: -1), isGone: true)

@@ -109,16 +109,23 @@ extension UnionFileSystem {
                     (orphan, data, isGone) = try holdOn(replaced, toDirectory, newName)
                 }
             }
+            let (fromListing, toListing) = (listings.find(from), listings.find(to))
+            let leavesWhiteout: Bool
             do throws(Errno) {
-                try stack.renameLocked(subject, to: target, exchange: exchange)
+                leavesWhiteout = try stack.renameLocked(subject, to: target, exchange: exchange)
             } catch {
                 orphan.close()
                 data.close()
                 // They may say something else of themselves than before, or be others: read again.
                 if subjectDirectory != nil { directories.remove(node) }
-                if replacesDirectory { directories.remove(replaced) }
+                if replacesDirectory {
+                    directories.remove(replaced)
+                    listings.remove(replaced)
+                }
                 throw error
             }
+            toListing?.show(newName, like: table[node])
+            if exchange { fromListing?.show(name, like: table[replaced]) } else { fromListing?.hide(name, isInUpper: leavesWhiteout) }
             if exchange {
                 table.exchanged(from, name, to, newName)
                 // What a redirect says is read again.
@@ -161,5 +168,12 @@ extension UnionFileSystem {
             at = parent
         }
         return ancestry
+    }
+}
+
+extension MergedListing {
+    /// The object of a record came to this name.
+    fileprivate func show(_ name: NameRef, like record: NodeRecord) {
+        show(name, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
     }
 }

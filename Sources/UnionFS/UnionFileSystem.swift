@@ -13,6 +13,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let table: InodeTable
     let handles: HandleTable
     let directories: DirectoryCache
+    let listings: ListingCache
     let locks = DirectoryLocks()
     let claims = CopyUpClaims()
     let redirects = Mutex(.redirects)
@@ -32,17 +33,21 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
         let status = try top.fd.status()
         table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: top.layer),
-                           rootLayer: top.layer, rootIsUpper: layers.hasUpper, statistics: statistics)
+                           rootLayer: top.layer, rootIsUpper: layers.hasUpper, rootIsMerged: layers.root.isMerged, statistics: statistics)
         handles = HandleTable(region: region, statistics: statistics)
         // Half for directories, the rest for open files and what a request needs for itself.
         directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)), statistics: statistics)
+        listings = ListingCache(statistics: statistics)
         super.init()
-        let cache = directories
-        table.onFree = { node in cache.remove(node) }
+        let (cache, listings) = (directories, listings)
+        table.onFree = { node in
+            cache.remove(node)
+            listings.remove(node)
+        }
     }
 
     /// Set once, before any request.
-    private var connection: Connection?
+    private(set) var connection: Connection?
     public override func start(_ connection: Connection) { self.connection = connection }
     /// The kernel has attributes of this node that we changed on its behalf: it asks again. Attributes only, so that no lock is taken that an
     /// operation on the node may hold.
@@ -140,7 +145,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         try locks.shared(expected) { () throws(Errno) in
             guard let (name, parent) = table.nameAndParent(node), parent == expected else { throw .stale }
             let directory = current(parent, above) ?? above
-            guard let found = try name.withRef({ (n) throws(Errno) in try stack.lookup(directory, n) })?.directory else { throw .stale }
+            let found = try name.withRef { (n) throws(Errno) in try stack.lookup(directory, n, in: listings.find(parent)?.find(n)?.layers ?? .all)?.directory }
+            guard let found else { throw .stale }
             directories.putIfAbsent(node, found)
             return directories.find(node) ?? found
         }
@@ -154,7 +160,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         return known.hasUpper == table[node].flags.contains(.upper) ? known : nil
     }
 
-    /// With a directory's names held still, and its parts as they are then.
+    /// With a directory's names held still, and its parts as they are then. An error with the lock held exclusively may have left more changed than was noted.
     func withDirectory<R>(_ node: UInt32, exclusive: Bool, _ body: (MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
         while true {
             let ensured = try merged(node)
@@ -163,7 +169,14 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
                 guard let directory = current(node, ensured) else { return }
                 outcome = try body(directory)
             }
-            if exclusive { try locks.exclusive(node, once) } else { try locks.shared(node, once) }
+            if exclusive {
+                try locks.exclusive(node) { () throws(Errno) in
+                    do throws(Errno) { try once() } catch {
+                        listings.remove(node)
+                        throw error
+                    }
+                }
+            } else { try locks.shared(node, once) }
             if let outcome { return outcome }
         }
     }
@@ -176,7 +189,11 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             let (one, other) = (try merged(a), try merged(b))
             try locks.exclusive(a, b, more.0, more.1) { () throws(Errno) in
                 guard let first = current(a, one), let second = current(b, other) else { return }
-                try body(first, second)
+                do throws(Errno) { try body(first, second) } catch {
+                    listings.remove(a)
+                    listings.remove(b)
+                    throw error
+                }
                 isDone = true
             }
         }
@@ -223,8 +240,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         if record.flags.contains(.unlinked) {
             status.nlink = 0
         } else if status.isDirectory {
-            if let directory = directories.find(node), directory.isMerged { status.nlink = 1 }
-            if node == InodeTable.root, stack.root.isMerged { status.nlink = 1 }
+            if record.flags.contains(.merged) { status.nlink = 1 }
         } else if record.indexName != 0 {
             status.nlink = record.unionLinks
         }

@@ -131,9 +131,7 @@ struct FuzzTests {
 
     private func walk(_ stack: LayerStack, _ directory: MergedDirectory, depth: Int, _ seen: inout Int) {
         guard depth < 12, let listing = try? MergedListing(directory, stack) else { return }
-        var position = 0
-        while let entry = listing[position] {
-            position += 1
+        for entry in listing.all {
             seen += 1
             listing.withName(entry) { name in
                 guard let found = try? stack.lookup(directory, name) else { return }

@@ -34,13 +34,12 @@ struct ListingTests {
         try union.file("new")
         let stack = union.stack
         let listing = try MergedListing(stack.root, stack)
-        for position in 0..<listing.count {
-            let entry = try #require(listing[position])
+        for entry in listing.all {
             let name = listing.withName(entry) { $0.owned }
             let found = try #require(try stack.look(stack.root, name))
             #expect(entry.inoNeedsLookup || entry.ino == found.ino, "\(name)")
         }
-        #expect(listing[-1] == nil && listing[listing.count] == nil)
+        #expect(listing.all.count == listing.count && listing.count == 4)
         #expect(try stack.find("g")?.ino == s.status("b/g").ino)
     }
     @Test func manyNames() throws {
@@ -66,9 +65,96 @@ struct ListingTests {
             #expect(try stack.isEmpty(try #require(try stack.find(name)?.directory)) == isEmpty, "\(name)")
         }
     }
+    @Test func whoHasTheName() throws {
+        let s = try Sandbox()
+        try s.build("a", ["f=1", "gone!", ".wh.oci=", "d/"])
+        try s.build("b", ["f=1", "gone=", "oci=", "g="])
+        try s.build("c", ["d/", "gone="])
+        let stack = try s.stack(["a", "b", "c"], upper: false)
+        let listing = try MergedListing(stack.root, stack)
+        func layers(_ name: FileName) -> [Int] {
+            name.withRef { n in (0..<3).filter { listing.find(n)?.layers.contains($0) ?? false } }
+        }
+        #expect(layers("f") == [0, 1] && layers("gone") == [0, 1, 2] && layers("oci") == [0, 1] && layers("g") == [1] && layers("d") == [0, 2] && layers("none") == [])
+        #expect(listing.count == 3)
+        for name: FileName in ["f", "gone", "oci", "g", "d", "none"] {
+            let listed = name.withRef { n in listing.find(n) }
+            let found = try name.withRef { n in listed == nil ? nil : try stack.lookup(stack.root, n, in: listed?.layers ?? .all) }
+            #expect(try found?.layer == stack.look(stack.root, name)?.layer && (found == nil) == (listed?.isHidden ?? true), "\(name)")
+        }
+    }
+    /// A stream goes on over changes and over a listing that was made anew: what is there all the time comes once.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func changesWhileItIsRead(_ seed: UInt64) {
+        var random = Generator(state: seed)
+        var listing = MergedListing()
+        var shown: Set<FileName> = []
+        func name(_ number: Int) -> FileName { FileName("name\(number)") }
+        func change() {
+            let one = name(random.below(600))
+            if shown.remove(one) != nil { one.withRef { listing.hide($0, isInUpper: random.below(2) == 0) } } else {
+                one.withRef { listing.show($0, ino: 1, .regular) }
+                shown.insert(one)
+            }
+        }
+        for _ in 0..<400 { change() }
+        for _ in 0..<5 {
+            var always = shown
+            var seen: [FileName] = []
+            var cookie: UInt64 = 2
+            var goesOn = true
+            while goesOn {
+                var left = 7
+                listing.forEach(behind: cookie) { entry in
+                    if left == 0 { return false }
+                    left -= 1
+                    cookie = UInt64(entry.cookie)
+                    seen.append(listing.withName(entry) { $0.owned })
+                    return true
+                }
+                goesOn = left == 0
+                for _ in 0..<random.below(6) {
+                    change()
+                    always.formIntersection(shown)
+                }
+                if random.below(10) == 0 {
+                    listing = MergedListing()
+                    for one in shown { one.withRef { listing.show($0, ino: 1, .regular) } }
+                }
+            }
+            #expect(Set(seen).count == seen.count, "seed \(seed): a name twice")
+            #expect(always.isSubset(of: seen), "seed \(seed): left out")
+            #expect(listing.count == shown.count && Set(listing.all.map { e in listing.withName(e) { $0.owned } }) == shown, "seed \(seed)")
+            for number in 0..<600 {
+                let isShown = name(number).withRef { listing.find($0).map { !$0.isHidden } ?? false }
+                #expect(isShown == shown.contains(name(number)), "seed \(seed)")
+            }
+        }
+    }
+    @Test func namesThatWereNeverInALayerGo() {
+        let listing = MergedListing()
+        for number in 0..<100_000 {
+            let name = FileName("temporary\(number)")
+            name.withRef { listing.show($0, ino: 1, .regular) }
+            name.withRef { listing.hide($0, isInUpper: false) }
+        }
+        #expect(listing.count == 0 && listing.footprint < 100_000)
+    }
     @Test func anEmptyNameNeverComes() throws {
         let s = try Sandbox()
         try s.build("a", [".wh.=", ".wh..wh.=", "f="])
         #expect(try s.stack(["a"], upper: false).lines() == ["f="])
+    }
+}
+
+extension MergedListing {
+    /// What is shown, in order.
+    var all: [Entry] {
+        var all: [Entry] = []
+        forEach(behind: 2) { entry in
+            all.append(entry)
+            return true
+        }
+        return all
     }
 }

@@ -46,6 +46,22 @@ struct RedirectTests {
         try s.build("d", ["x/", "x/zero/", "x/zero/d=1"])
         #expect(try both(s, ["a", "b", "c", "d"]).filter { $0.hasPrefix("three") } == ["three/", "three/b=1", "three/c=1", "three/d=1"])
     }
+    /// Refused wherever it leads, but of the last layer that the parent has it is not even read: as the kernel does.
+    @Test func notFollowed() throws {
+        let s = try Sandbox()
+        try s.build("a", ["alone/", "alone/new/", "alone/new/f=1", "both/", "both/new/"])
+        try s.mark("a/alone", "trusted.overlay.opaque", "y")
+        try s.mark("a/alone/new", "trusted.overlay.redirect", "/p")
+        try s.mark("a/both/new", "trusted.overlay.redirect", "/nowhere")
+        try s.build("b", ["p/", "p/g=1", "both/"])
+        let stack = try s.stack(["a", "b"], upper: false) { $0.redirectDir = .nofollow }
+        #expect(try stack.names(try #require(try stack.find("alone/new")?.directory)).map { $0.0 } == ["f"])
+        #expect(throws: Errno.notPermitted) { try stack.find("both/new") }
+        try s.kernel(["a", "b"], upper: false, "redirect_dir=nofollow") { m in
+            #expect(try s.status(m.appending("/alone/new/f")).isRegular)
+            #expect(throws: Errno.notPermitted) { try s.status(m.appending("/both/new")) }
+        }
+    }
     /// A directory on the way of an absolute redirect was itself renamed further down.
     @Test(arguments: ["older", "/q/older"])
     func throughARedirectedParent(_ parents: String) throws {

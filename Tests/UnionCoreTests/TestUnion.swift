@@ -82,7 +82,7 @@ struct TestUnion {
         let from = try directory(parent)
         let victim = try directory(path)
         try name.withRef { n in
-            try stack.rmdirLocked(in: from, n, victim, whiteout: try stack.needsWhiteout(from, n))
+            try stack.rmdirLocked(in: from, n, victim, whiteout: try stack.needsWhiteout(from, n), isKnownEmpty: false)
         }
     }
     func link(_ old: FileName, _ new: FileName) throws {

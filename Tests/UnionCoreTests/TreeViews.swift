@@ -121,8 +121,7 @@ extension LayerStack {
     func names(_ directory: MergedDirectory) throws -> [(FileName, FileKind)] {
         let listing = try MergedListing(directory, self)
         var names: [(FileName, FileKind)] = []
-        for position in 0..<listing.count {
-            guard let entry = listing[position] else { continue }
+        for entry in listing.all {
             names.append((listing.withName(entry) { $0.owned }, entry.kind))
         }
         return names.sorted { $0.0.bytes.lexicographicallyPrecedes($1.0.bytes) }

@@ -8,7 +8,7 @@ import Testing
 struct DirectoryTests {
     /// With so many parts, none of them open.
     private func directory(_ parts: Int) -> MergedDirectory {
-        let all = (0..<parts).map { LayerDirectory(layer: $0, fd: OwnedFD(adopting: -1), markers: DirectoryMarkers()) }
+        let all = (0..<parts).map { LayerDirectory(layer: $0, fd: OwnedFD(adopting: -1), markers: DirectoryMarkers(), size: 0) }
         return MergedDirectory(parts: all, hasUpper: false)
     }
 
@@ -97,7 +97,7 @@ struct DirectoryTests {
         // A number far from those that other tests open and close.
         let number: Int32 = 900
         try fd.fd.replace(FD(raw: number))
-        cache.put(1, MergedDirectory(parts: [LayerDirectory(layer: 0, fd: OwnedFD(adopting: number), markers: DirectoryMarkers())], hasUpper: false))
+        cache.put(1, MergedDirectory(parts: [LayerDirectory(layer: 0, fd: OwnedFD(adopting: number), markers: DirectoryMarkers(), size: 0)], hasUpper: false))
         #expect((try? FD(raw: number).status()) != nil)
         cache.remove(1)
         #expect((try? FD(raw: number).status()) == nil)

@@ -2,23 +2,23 @@ import LinuxSys
 import Testing
 @testable import UnionFS
 
-/// Handles of open files and directories.
+/// Handles of open files.
 struct HandleTableTests {
     private func null() throws -> OwnedFD { try FD.currentDirectory.open("/dev/null", 0) }
 
     @Test func openedAndReleased() throws {
         let table = HandleTable(region: try RecordRegion())
         let file = try table.addFile(7, try null(), openFlags: 2, isUpper: true)
-        let directory = try table.addDirectory(8)
-        #expect(file != directory && file != 0 && directory != 0)
-        #expect(table.openFiles == 1 && table.openDirectories == 1)
+        let other = try table.addFile(8, OwnedFD(adopting: -1), openFlags: 0, isUpper: false)
+        #expect(file != other && file != 0 && other != 0)
+        #expect(table.openFiles == 2)
         let record = try table.record(file)
         #expect(record.node == 7 && record.fd >= 0 && record.openFlags == 2 && record.flags & HandleRecord.upper != 0)
-        #expect(try table.record(directory).flags & HandleRecord.directory != 0)
+        #expect(try table.record(other).flags & HandleRecord.upper == 0)
         table.release(file)
-        table.release(directory)
+        table.release(other)
         table.release(file)
-        #expect(table.openFiles == 0 && table.openDirectories == 0)
+        #expect(table.openFiles == 0)
         #expect(throws: Errno.badDescriptor) { try table.record(file) }
     }
     @Test func handlesThatNobodyGave() throws {
@@ -53,14 +53,14 @@ struct HandleTableTests {
         for step in 0..<3000 {
             if open.isEmpty || random.below(5) < 3, open.count < 100 {
                 let node = UInt32(truncatingIfNeeded: random.next())
-                let handle = random.below(2) == 0 ? try table.addDirectory(node) : try table.addFile(node, OwnedFD(adopting: -1), openFlags: 0, isUpper: false)
+                let handle = try table.addFile(node, OwnedFD(adopting: -1), openFlags: 0, isUpper: random.below(2) == 0)
                 #expect(open.updateValue(node, forKey: handle) == nil, "seed \(seed), step \(step): handle \(handle) twice")
             } else if let handle = open.keys.sorted().randomElement(using: &random) {
                 #expect(try table.record(handle).node == open[handle], "seed \(seed), step \(step)")
                 table.release(handle)
                 open[handle] = nil
             }
-            #expect(table.openFiles + table.openDirectories == open.count, "seed \(seed), step \(step)")
+            #expect(table.openFiles == open.count, "seed \(seed), step \(step)")
         }
     }
     @Test func manyThreads() throws {

@@ -94,7 +94,10 @@ struct Side {
         case .rmdir(let path): return Outcome(code: Sys.rmdir(path))
         case .unlink(let path): return Outcome(code: Sys.unlink(path))
         case .rename(let old, let new, let flags): return Outcome(code: Sys.rename(old, new, flags))
-        case .link(let old, let new): return Outcome(code: Sys.link(old, new))
+        case .link(let old, let new):
+            // The kernel judges by the mode that its FUSE inode has (may_linkat), which may still show suid that a write took away (docs/semantics.md).
+            _ = Sys.status(old)
+            return Outcome(code: Sys.link(old, new))
         case .symlink(let target, let path): return Outcome(code: Sys.symlink(target, path))
         case .mknod(let path, let mode, let device): return Outcome(code: Sys.mknod(path, mode, device))
         case .temporary(let place, let mode, let data, let published, let slot):
