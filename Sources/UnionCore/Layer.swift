@@ -18,6 +18,8 @@ public final class Layer: Sendable {
     public let override: OverrideForm?
     /// Where inode numbers stand in its file handles; nil where that is not known.
     let handleForm: HandleForm?
+    /// What is opened through it cannot write (ST_RDONLY of its mount).
+    let isReadOnlyMount: Bool
     /// It has file handles at all.
     let hasHandles: Bool
 
@@ -37,6 +39,7 @@ public final class Layer: Sendable {
             named = true
             form = HandleForm(root: handle, ino: try root.fd.status().ino, filesystem: UInt64(truncatingIfNeeded: try root.fd.filesystemStatus().type))
         } catch { /* Without handles there are no origins; the layer serves all the same. */ }
+        isReadOnlyMount = (try? root.fd.filesystemStatus().flags & 1) == 1
         handleForm = form
         hasHandles = named
         self.root = LayerDirectory(layer: index, fd: root, markers: markers, size: size)

@@ -32,6 +32,8 @@ public final class LayerStack: Sendable {
     let reflinkFails = OnceFlag()
     /// Some layer keeps owners and modes in an attribute.
     let hasOverrides: Bool
+    /// No lower file can be written through what we have of it, whatever goes wrong.
+    public let lowersAreReadOnly: Bool
     /// Made to fail on purpose, in tests.
     public let faults: FaultPlan?
 
@@ -74,6 +76,7 @@ public final class LayerStack: Sendable {
         }
         dataLayers = data
         layers = opened
+        lowersAreReadOnly = (opened + data).allSatisfy { $0.isUpper || $0.isReadOnlyMount }
         hasOverrides = opened.contains { $0.override != nil }
         visibility = XattrVisibility(namespace, hidesOverrides: hasOverrides)
         var options = options

@@ -17,6 +17,10 @@ struct CachePolicy: Sendable {
         var wanted = wanted
         wanted.atomicTruncate = true
         wanted.posixACL = !options.noACL
+        // FUSE_DEV_IOC_BACKING_OPEN is for these alone.
+        wanted.passthrough = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
+        // Directories are read to know what is in them.
+        wanted.readdirPlus = .always
         return wanted
     }
 }

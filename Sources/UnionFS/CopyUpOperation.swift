@@ -72,7 +72,7 @@ extension UnionFileSystem {
         let own = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let indexName = table.ownedIndexName(node)
         let data = try dataOfMetacopy(node, extent)
-        var blocks: UInt64 = 0
+        var (blocks, size): (UInt64, UInt64) = (0, 0)
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
@@ -80,7 +80,7 @@ extension UnionFileSystem {
                     return try stack.stageCopy(source, extent: extent, indexed: false)
                 }
                 let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
-                blocks = source.status.blocks
+                (blocks, size) = (source.status.blocks, source.status.size)
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
             }
         }
@@ -94,7 +94,7 @@ extension UnionFileSystem {
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
                 listings.find(location.parent)?.copiedUp(name)
-                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil)
+                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil, size: size)
             }
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true

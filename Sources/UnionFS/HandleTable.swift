@@ -11,6 +11,7 @@ final class HandleTable: @unchecked Sendable {
     private var free: [UInt32] = []
     private var next: UInt32 = 1
     private var files = 0 { didSet { statistics?.setGauge(.openFiles, files) } }
+    private var passedThrough = 0 { didSet { statistics?.setGauge(.passthroughFiles, passedThrough) } }
     private let statistics: MountStatistics?
 
     init(region: RecordRegion, statistics: MountStatistics? = nil) {
@@ -29,18 +30,19 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// Takes over the descriptor.
-    func addFile(_ node: UInt32, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool) throws(Errno) -> UInt64 {
+    func addFile(_ node: UInt32, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool, passthrough: Bool = false) throws(Errno) -> UInt64 {
         // The descriptor is closed by its owner if there is no room.
         let index = try mutex.locked { () throws(Errno) in
             let index = try takeLocked()
             files += 1
+            if passthrough { passedThrough += 1 }
             return index
         }
         var record = HandleRecord()
         record.node = node
         record.fd = file.release().raw
         record.openFlags = openFlags
-        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0)
+        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
         records[index] = record
         return UInt64(index)
     }
@@ -67,17 +69,35 @@ final class HandleTable: @unchecked Sendable {
         return used
     }
 
-    func release(_ handle: UInt64) {
+    /// The descriptor of a file that was opened without one; the first to come wins.
+    func setFile(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
         let index = UInt32(truncatingIfNeeded: handle)
-        let old = mutex.locked { () -> HandleRecord in
+        let fd = file.release()
+        let (used, spare) = mutex.locked { () -> (FD, FD) in
+            if records[index].fd >= 0 { return (FD(raw: records[index].fd), fd) }
+            records[index].fd = fd.raw
+            return (fd, FD.none)
+        }
+        spare.close()
+        return used
+    }
+
+    /// What was open; nil for what was not.
+    @discardableResult
+    func release(_ handle: UInt64) -> HandleRecord? {
+        let index = UInt32(truncatingIfNeeded: handle)
+        let old = mutex.locked { () -> HandleRecord? in
             let record = records[index]
-            guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return HandleRecord() }
+            guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return nil }
             records[index] = HandleRecord()
             files -= 1
+            if record.flags & HandleRecord.passthrough != 0 { passedThrough -= 1 }
             free.append(index)
             return record
         }
+        guard let old else { return nil }
         FD(raw: old.fd).close()
         FD(raw: old.upperFD).close()
+        return old
     }
 }

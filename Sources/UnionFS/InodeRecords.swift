@@ -35,8 +35,17 @@ struct NodeRecord {
     var dataFD: Int32 = -1
     /// Of a metacopy file: st_blocks of its data; `unknownBlocks` where they were not looked at.
     var dataBlocks: UInt64 = 0
-    /// Keeps the size at 128 for what later needs room (origin, open count, takeover state).
-    var reserved: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    /// Open files whose data go through us and the page cache of the mount; and those that the kernel reads and writes in the layer itself.
+    /// One of the two is 0, always (`InodeTable+IOMode.swift`).
+    var cachedOpens: UInt32 = 0
+    var passthroughOpens: UInt32 = 0
+    /// Id of the file that the kernel goes to; kept for a while when nobody has it open. 0: none.
+    var backing: UInt32 = 0
+    var reservedWord: UInt32 = 0
+    /// Of a file that was copied up: st_size of the lower one, which readers of a `superseded` one still have.
+    var oldSize: UInt64 = 0
+    /// Keeps the size at 128 for what later needs room (origin, takeover state).
+    var reserved: (UInt64, UInt64, UInt64) = (0, 0, 0)
     static let unknownBlocks = UInt64.max
 
     /// Reads and writes go to the upper layer's object.
@@ -62,6 +71,16 @@ struct NodeFlags: OptionSet {
     static let nameNotDurable = NodeFlags(rawValue: 128)
     /// A directory of more than one part.
     static let merged = NodeFlags(rawValue: 256)
+    /// A lower file that is worth passthrough: large, or a program whose pages all containers of an image should share.
+    static let large = NodeFlags(rawValue: 512)
+    /// `backing` is a file of a lower layer: nobody who may write joins it.
+    static let lowerBacking = NodeFlags(rawValue: 1024)
+    /// Was written to past the mount's page cache, which may have older data.
+    static let writtenPast = NodeFlags(rawValue: 2048)
+    /// What is left of a lower file that was copied up for a writer while others had it open in passthrough: only they have it, its names are another node's.
+    static let superseded = NodeFlags(rawValue: 4096)
+    /// Immutable or append-only: every open is tried.
+    static let protected = NodeFlags(rawValue: 8192)
 }
 
 /// One name of an inode in a directory.
@@ -84,7 +103,7 @@ struct DentryRecord {
 /// An open file.
 struct HandleRecord {
     var node: UInt32 = 0
-    /// As it was opened. -1: none.
+    /// As it was opened. -1: not yet.
     var fd: Int32 = -1
     /// Of the upper file, for a reader that opened the lower one before its copy-up.
     var upperFD: Int32 = -1
@@ -94,6 +113,8 @@ struct HandleRecord {
     var reserved: UInt64 = 0
     static let inUse: UInt32 = 1
     static let upper: UInt32 = 2
+    /// The kernel has the data itself; a descriptor of ours is opened when it is needed.
+    static let passthrough: UInt32 = 4
 }
 
 /// A run of records in the mapped region. Index 0 is never used, so that 0 can say "none"; an index beyond the end reads and writes

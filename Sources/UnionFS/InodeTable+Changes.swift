@@ -51,10 +51,11 @@ extension InodeTable {
     func version(_ node: UInt32) -> UInt32 { nodes[node].version }
 
     /// `dataBlocks`: the copy is a metacopy, whose data take as much room.
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?) {
+    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64) {
         mutex.locked {
             nodes[node].layer = 0
             nodes[node].flags.insert([.upper, .nameNotDurable])
+            nodes[node].oldSize = size
             if nodes[node].kind == FileKind.directory.rawValue { nodes[node].flags.insert(.merged) }
             if let dataBlocks {
                 // A lower metacopy knows it already.
@@ -94,13 +95,17 @@ extension InodeTable {
     func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool) {
         let fd = orphan.release()
         let dataFD = data.release()
+        var unused: UInt32 = 0
         let (leftOver, dataLeftOver) = changing { () -> (FD, FD) in
             let d = find(parent, name)
             guard d != 0 else { return (fd, dataFD) }
             let node = dentries[d].node
             if nodes[node].unionLinks > 0 { nodes[node].unionLinks -= 1 }
             removeNameLocked(d)
-            if isGone { nodes[node].flags.insert(.unlinked) }
+            if isGone {
+                nodes[node].flags.insert(.unlinked)
+                unused = takeIdleBackingLocked(node)
+            }
             guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return (fd, dataFD) }
             nodes[node].orphan = fd.raw
             nodes[node].dataFD = dataFD.raw
@@ -110,6 +115,7 @@ extension InodeTable {
         }
         leftOver.close()
         dataLeftOver.close()
+        if unused != 0 { onUnusedBacking?(unused) }
     }
 
     /// A name moved on disk; what stood at the new one was removed before (`removed`).
@@ -165,6 +171,14 @@ extension InodeTable {
             nodes[node].flags.remove(.unlinked)
             if nodes[node].unionLinks > 0 { nodes[node].unionLinks += 1 }
             if !nodes[node].flags.contains(.hashed) { addNumberLocked(node) }
+        }
+    }
+    /// What a look at the object says of how it may be opened.
+    @inline(__always)
+    func seen(_ node: UInt32, _ status: FileStatus) {
+        if nodes[node].flags.contains(.protected) == status.isProtected { return }
+        mutex.locked {
+            if status.isProtected { nodes[node].flags.insert(.protected) } else { nodes[node].flags.remove(.protected) }
         }
     }
     func noteLostCapabilities(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.lostCapabilities) } }

@@ -18,11 +18,16 @@ final class InodeTable: @unchecked Sendable {
     var numbers = HashIndex()
     private var freeNodes: [UInt32] = []
     private var freeDentries: [UInt32] = []
-    private var nextNode: UInt32 = 2
+    private(set) var nextNode: UInt32 = 2
     private var nextDentry: UInt32 = 1
     /// Shown to the command line, kept as it changes so that it is right when nobody serves any more.
     private var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
-    private let statistics: MountStatistics?
+    let statistics: MountStatistics?
+    /// Files whose backing is known to the kernel and that nobody has open.
+    var idleBackings = [(node: UInt32, generation: UInt32)](repeating: (0, 0), count: 512)
+    var idleHand = 0
+    /// Called with the id of a backing that nobody needs any more, no lock held.
+    var onUnusedBacking: (@Sendable (UInt32) -> Void)?
 
     static let root: UInt32 = 1
 
@@ -254,6 +259,7 @@ final class InodeTable: @unchecked Sendable {
         record.flags = .inUse
         if found.isInUpper { record.flags.insert(.upper) }
         if found.isMerged { record.flags.insert(.merged) }
+        if found.status.isRegular, !found.isInUpper || found.isMetacopy, found.status.isWorthPassthrough { record.flags.insert(.large) }
         if found.isMetacopy {
             record.flags.insert(.metacopy)
             record.dataBlocks = found.dataBlocks ?? NodeRecord.unknownBlocks
@@ -303,6 +309,7 @@ final class InodeTable: @unchecked Sendable {
         for one in gone {
             FD(raw: one.orphan).close()
             FD(raw: one.data).close()
+            if one.backing != 0 { onUnusedBacking?(one.backing) }
             onFree?(one.node)
         }
         mutex.locked {
@@ -320,6 +327,7 @@ final class InodeTable: @unchecked Sendable {
         let node: UInt32
         let orphan: Int32
         let data: Int32
+        let backing: UInt32
     }
     private var leaving: [Gone] = []
     /// Inodes that a descriptor of ours keeps though their names are gone.
@@ -360,7 +368,7 @@ final class InodeTable: @unchecked Sendable {
             var empty = NodeRecord()
             empty.generation = record.generation &+ 1
             nodes[node] = empty
-            leaving.append(Gone(node: node, orphan: record.orphan, data: record.dataFD))
+            leaving.append(Gone(node: node, orphan: record.orphan, data: record.dataFD, backing: record.backing))
             live -= 1
             node = parent
         }
@@ -372,4 +380,10 @@ final class InodeTable: @unchecked Sendable {
         removeNameLocked(index)
         nodes[parent].children &-= 1
     }
+}
+
+extension FileStatus {
+    /// From 128 KiB on, and programs from a page on: what is gained by each reader of a smaller one is less than what its readers lose who want to see a later
+    /// copy-up (docs/performance.md).
+    fileprivate var isWorthPassthrough: Bool { size >= 128 << 10 || mode & 0o111 != 0 && size >= 4096 }
 }

@@ -18,7 +18,11 @@ extension UnionFileSystem {
             var changesOwner = change.uid != nil || change.gid != nil
             if change.isEmpty {
                 let status = try stack.status(fd, name, layer: 0)
-                guard isChownOfNothing(status, hadCapabilities: hadCapabilities, caller) else { return status }
+                guard isChownOfNothing(status, hadCapabilities: hadCapabilities, caller) else {
+                    // Before a write in passthrough, of which we hear nothing else (file_remove_privs).
+                    guard table[node].passthroughOpens > 0, status.mode & 0o6000 != 0 else { return status }
+                    return try dropSuidGid(fd, name, caller, .none) ? try stack.status(fd, name, layer: 0) : status
+                }
                 changesOwner = true
             }
             // Without execute permission of the group sgid stays for those in the group alone (setattr_should_drop_sgid); we are root.
@@ -37,7 +41,14 @@ extension UnionFileSystem {
             }
             return try stack.status(fd, name, layer: 0)
         }
+        noteChanged(node)
         return AttributeReply(attributes: shown(status, node), seconds: policy.seconds)
+    }
+
+    /// The metadata of a superseded file are its successor's.
+    func noteChanged(_ node: UInt32) {
+        guard table[node].flags.contains(.superseded), let other = table.successor(of: node) else { return }
+        attributesChanged(other)
     }
 
     /// For chown(2): -1 for what stays. EINVAL for somebody whom the layers cannot have, as with idmapped mounts.
@@ -56,7 +67,9 @@ extension UnionFileSystem {
 
     private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool, _ caller: Caller) throws(Errno) {
         guard size <= UInt64(Int64.max) else { throw .invalid }
-        if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0,
+        // truncate(2) walks its path again at ESTALE.
+        if table.isLowerPassedThrough(node) { try supersede(node) }
+        if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0, record.fd >= 0,
            record.openFlags & OpenFlags.accessMode != O_RDONLY {
             try FD(raw: record.fd).truncate(Int64(size))
             if kill { try dropSuidGid(FD(raw: record.fd), caller, .told) }

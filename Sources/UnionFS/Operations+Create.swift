@@ -67,7 +67,7 @@ extension UnionFileSystem {
                 guard let file else { throw .io }
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let node = try noteMade(parent, name, status)
-                return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
+                return Created(entry: entry(node, status), opened: try openedNew(node, file, flags))
             }
         }
     }
@@ -81,7 +81,7 @@ extension UnionFileSystem {
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
                 let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
-                return Created(entry: entry(node, status), opened: try opened(node, file, flags, isUpper: true))
+                return Created(entry: entry(node, status), opened: try openedNew(node, file, flags))
             }
         }
     }

@@ -6,7 +6,7 @@ internal import UnionCore
 
 /// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon as there is one.
 extension UnionFileSystem {
-    /// One openat(2), whose descriptor the handle keeps; before it a copy-up for the first writer of a lower file.
+    /// Before all else a copy-up for the first writer of a lower file.
     func serveOpen(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         let node = try table.node(node)
         let writes = flags & OpenFlags.accessMode != O_RDONLY || flags & O_TRUNC != 0
@@ -14,16 +14,10 @@ extension UnionFileSystem {
             let truncates = flags & O_TRUNC != 0
             try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
         }
-        return try withResources { () throws(Errno) in
-            // Read before the open: a copy-up in between makes it a reader of the lower file, which is looked after.
-            let isUpper = table[node].hasUpperData
-            let file = try openBacking(node, flags)
-            if killSuidGid, flags & O_TRUNC != 0 { try dropSuidGid(file.fd, caller, .told) }
-            return try opened(node, file, flags, isUpper: isUpper)
-        }
+        return try withResources { () throws(Errno) in try openFile(node, flags, writes: writes, killSuidGid: killSuidGid, caller) }
     }
 
-    private func openBacking(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
+    func openBacking(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
         do throws(Errno) { return try openData(node, backingFlags(flags)) } catch {
             // An append-only file (FS_APPEND_FL) opens for nothing else.
             guard error == .notPermitted, flags & O_APPEND != 0 else { throw error }
@@ -31,22 +25,23 @@ extension UnionFileSystem {
         }
     }
 
-    func opened(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32, isUpper: Bool) throws(Errno) -> Opened {
-        Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: policy.openFlags)
-    }
-
-    /// The descriptor to read from: of the upper file once there is one.
+    /// The descriptor to read from: of the upper file once there is one. Opened here where the open file has none yet.
     private func readable(_ handle: UInt64) throws(Errno) -> FD {
         let record = try handles.record(handle)
-        if record.flags & HandleRecord.upper != 0 { return FD(raw: record.fd) }
+        if record.flags & HandleRecord.upper != 0 { return record.fd >= 0 ? FD(raw: record.fd) : try openLate(handle, record) }
         if record.upperFD >= 0 { return FD(raw: record.upperFD) }
-        guard table[record.node].hasUpperData else { return FD(raw: record.fd) }
-        return handles.setUpper(handle, try openObject(record.node, O_RDONLY))
+        if table[record.node].hasUpperData { return try withResources { () throws(Errno) in handles.setUpper(handle, try openObject(record.node, O_RDONLY)) } }
+        if record.fd >= 0 { return FD(raw: record.fd) }
+        return try withResources { () throws(Errno) in handles.setFile(handle, try openData(record.node, backingFlags(record.openFlags))) }
     }
     private func writable(_ handle: UInt64) throws(Errno) -> FD {
         let record = try handles.record(handle)
         guard record.flags & HandleRecord.upper != 0 else { throw .badDescriptor }
-        return FD(raw: record.fd)
+        return record.fd >= 0 ? FD(raw: record.fd) : try openLate(handle, record)
+    }
+    /// Of an upper file in passthrough that we are asked about after all: fsync, fallocate, lseek, copy_file_range.
+    private func openLate(_ handle: UInt64, _ record: HandleRecord) throws(Errno) -> FD {
+        try withResources { () throws(Errno) in handles.setFile(handle, try openBacking(record.node, record.openFlags & ~O_TRUNC)) }
     }
 
     /// One pread(2) into the reply's buffer.
@@ -70,7 +65,7 @@ extension UnionFileSystem {
 
     /// Nothing is held back here: the kernel need not ask at every close(2).
     func serveFlush(_ node: UInt64, handle: UInt64) throws(Errno) { throw .notImplemented }
-    func serveRelease(_ node: UInt64, handle: UInt64) { handles.release(handle) }
+    func serveRelease(_ node: UInt64, handle: UInt64) { released(handle) }
 
     func serveFsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {
         if stack.options.isVolatile { return }
@@ -141,6 +136,7 @@ extension UnionFileSystem {
         case FileIoctl.setFlags, FileIoctl.setFlags32:
             let flags = input.uint32(at: 0)
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFileFlags(flags) }
+            table.seen(node, try file.fd.status())
             return 0
         case FileIoctl.getExtended:
             let flags = try file.fd.fsxattr()
@@ -154,6 +150,7 @@ extension UnionFileSystem {
             let flags = ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
                                           project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFsxattr(flags) }
+            table.seen(node, try file.fd.status())
             return 0
         default: throw .notTTY
         }

@@ -85,6 +85,7 @@ extension UnionFileSystem {
             }
         }
         if done == nil { throw .notPermitted }
+        noteChanged(node)
     }
 
     func serveRemovexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
@@ -104,6 +105,7 @@ extension UnionFileSystem {
             try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
         }
         if done == nil { throw .noData }
+        noteChanged(node)
         if caller.uid == 0, name.equals("security.capability") { table.noteLostCapabilities(node) }
     }
 }

@@ -7,21 +7,22 @@ internal import UnionCore
 /// other permissions itself (default_permissions).
 extension UnionFileSystem {
     /// Whether the kernel said with the request that the writer has no CAP_FSETID (FUSE_WRITE_KILL_SUIDGID and its like). FALLOCATE and
-    /// COPY_FILE_RANGE have no such flag.
+    /// COPY_FILE_RANGE have no such flag, and of a write in passthrough there is only a SETATTR of nothing before it.
     enum KillFlag { case told, none }
 
     /// What the kernel does for a writer without CAP_FSETID (setattr_should_drop_suidgid): suid goes, and sgid where the group may execute or the
     /// writer is not in it. One statx where there is nothing to drop.
     /// - Returns: whether there was anything to drop.
     @discardableResult
-    func dropSuidGid(_ fd: FD, _ caller: Caller, _ flag: KillFlag) throws(Errno) -> Bool {
-        let status = try stack.status(fd, NameRef.empty, layer: 0)
+    func dropSuidGid(_ fd: FD, _ caller: Caller, _ flag: KillFlag) throws(Errno) -> Bool { try dropSuidGid(fd, NameRef.empty, caller, flag) }
+    func dropSuidGid(_ fd: FD, _ name: NameRef, _ caller: Caller, _ flag: KillFlag) throws(Errno) -> Bool {
+        let status = try stack.status(fd, name, layer: 0)
         guard status.isRegular, status.mode & 0o6000 != 0 else { return false }
         if flag == .none, CallerStatus.read()?.isCapable(Capability.fsetid) ?? (caller.uid == 0) { return false }
         var keep = status.permissions & ~UInt32(S_ISUID)
         if keep & UInt32(S_ISGID) != 0, status.mode & UInt32(S_IXGRP) != 0 || !isInGroup(caller, of: status) { keep &= ~UInt32(S_ISGID) }
         if keep == status.permissions { return false }
-        try stack.changeMode(fd, NameRef.empty, keep)
+        try stack.changeMode(fd, name, keep)
         return true
     }
 

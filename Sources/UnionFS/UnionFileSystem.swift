@@ -48,7 +48,13 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     /// Set once, before any request.
     private(set) var connection: Connection?
-    public override func start(_ connection: Connection) { self.connection = connection }
+    public override func start(_ connection: Connection) {
+        self.connection = connection
+        passesThrough = connection.agreed.contains(.passthrough)
+        table.onUnusedBacking = { id in connection.closeBacking(id) }
+    }
+    /// The kernel may read and write files of the layers itself.
+    private(set) var passesThrough = false
     /// The kernel has attributes of this node that we changed on its behalf: it asks again. Attributes only, so that no lock is taken that an
     /// operation on the node may hold.
     func attributesChanged(_ node: UInt32) {
@@ -234,6 +240,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     /// What stat(2) shows: the object's own, but the union's number, link count and owner. Of what a layer has: never twice.
     func shown(_ status: FileStatus, _ node: UInt32) -> FileStatus {
+        table.seen(node, status)
         var status = status
         let record = table[node]
         status.ino = record.ino
@@ -248,6 +255,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             status.uid = owners.seen(uid: status.uid)
             status.gid = owners.seen(gid: status.gid)
         }
+        if record.flags.contains(.superseded) { status.size = record.oldSize }
         if stack.options.staticNlink, status.isDirectory, status.nlink > 0 { status.nlink = 1 }
         if record.flags.contains(.metacopy) {
             status.blocks = record.dataBlocks == NodeRecord.unknownBlocks ? (status.size &+ 511) / 512 : record.dataBlocks

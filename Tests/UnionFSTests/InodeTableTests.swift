@@ -145,7 +145,7 @@ struct InodeTableTests {
         #expect(location.name.withRef { $0.owned } == name && location.layer == 1 && !location.isUpper)
         let version = table.version(node)
         #expect(location.version == version)
-        name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true, dataBlocks: nil) }
+        name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true, dataBlocks: nil, size: 0) }
         #expect(table.version(node) != version && table[node].layer == 0 && table[node].flags.contains([.upper, .indexed]))
         #expect(name.withRef { n in table.nameIsInUpper(InodeTable.root, n) })
         table.forget(node, 1)

@@ -1,0 +1,122 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import UnionCore
+
+/// Who reads and writes a file's data: the kernel in the layer's file (passthrough), or we.
+///
+/// Files of the upper layer are passed through, whoever opens them. Of the lower ones the large and the programs (`NodeFlags.large`), whose pages all mounts of a
+/// layer then share; small ones are read through us, so that whoever opened one before its copy-up sees what is written after it.
+///
+/// The kernel opens a backing file anew with the flags of the user's open, so a lower one handed to somebody who may write would be written: none ever is
+/// (`InodeTable.join`), and its mount is read-only besides (`FD.cloneTree`).
+extension UnionFileSystem {
+    /// An open that joins others, or finds the backing known, costs no system call. Else an openat(2), and for passthrough an ioctl and a close. A small lower
+    /// file is opened when it is first read.
+    func openFile(_ node: UInt32, _ flags: Int32, writes: Bool, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
+        if flags & O_TRUNC != 0 {
+            // Before the mode is decided: nobody is counted for an open that fails.
+            if table.isLowerPassedThrough(node) { try supersede(node) }
+            let file = try openBacking(node, flags)
+            if killSuidGid { try dropSuidGid(file.fd, caller, .told) }
+        } else if table[node].flags.contains(.protected) {
+            // FUSE inodes do not know these flags, and a backing that is known is not asked.
+            _ = try openBacking(node, flags)
+        }
+        while true {
+            switch table.join(node, writes: writes) {
+            case .mustSupersede: try supersede(node)
+            case .passthrough(let id): return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: id) }
+            case .cached(let isFirst): return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
+            case .undecided:
+                if let opened = try decide(node, flags, writes: writes) { return opened }
+            }
+        }
+    }
+
+    /// Nil: somebody else was faster; look again.
+    private func decide(_ node: UInt32, _ flags: Int32, writes: Bool) throws(Errno) -> Opened? {
+        let isUpper = table[node].hasUpperData
+        guard passesThrough, isUpper || table[node].flags.contains(.large) && mayPassLowerThrough else {
+            guard case .cached(let isFirst) = table.joinCached(node) else { return nil }
+            return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
+        }
+        let file = try openBacking(node, flags & ~O_TRUNC)
+        // A copy-up in between: which of the two was opened is not known.
+        guard table[node].hasUpperData == isUpper else { return nil }
+        guard let id = newBacking(file.fd) else {
+            guard case .cached(let isFirst) = table.joinCached(node) else { return nil }
+            return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
+        }
+        guard case .passthrough(let bound) = table.bind(node, id, isLower: !isUpper, writes: writes) else {
+            connection?.closeBacking(id)
+            return nil
+        }
+        return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
+    }
+
+    /// A new file, whose descriptor is at hand.
+    func openedNew(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32) throws(Errno) -> Opened {
+        if passesThrough, let id = newBacking(file.fd) {
+            if case .passthrough(let bound) = table.bind(node, id, isLower: false, writes: true) {
+                return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
+            }
+            connection?.closeBacking(id)
+        }
+        // Nobody else knows the node yet.
+        _ = table.joinCached(node)
+        let raw = file.release()
+        return try counted(node, passthrough: false) { () throws(Errno) in
+            Opened(handle: try handles.addFile(node, OwnedFD(adopting: raw.raw), openFlags: flags, isUpper: true), flags: policy.openFlags)
+        }
+    }
+
+    private var mayPassLowerThrough: Bool { stack.lowersAreReadOnly && !stack.options.coherent }
+
+    /// A backing that the kernel refuses (a filesystem that is stacked itself: ELOOP) makes nothing fail: the file is read and written through us.
+    private func newBacking(_ file: FD) -> UInt32? {
+        do throws(Errno) { return try connection?.openBacking(file) } catch { return nil }
+    }
+
+    /// Takes the count back where the open fails.
+    private func counted(_ node: UInt32, passthrough: Bool, _ body: () throws(Errno) -> Opened) throws(Errno) -> Opened {
+        do throws(Errno) { return try body() } catch {
+            table.leave(node, passthrough: passthrough)
+            throw error
+        }
+    }
+
+    private func opened(_ node: UInt32, _ flags: Int32, passthrough id: UInt32) throws(Errno) -> Opened {
+        let handle = try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: table[node].hasUpperData, passthrough: true)
+        return Opened(handle: handle, flags: .passthrough, backing: id)
+    }
+
+    private func openCached(_ node: UInt32, _ flags: Int32, isFirst: Bool) throws(Errno) -> Opened {
+        let record = table[node]
+        let isUpper = record.hasUpperData
+        // Pages from before somebody wrote past them are dropped by an open that does not keep them.
+        let reply: OpenReplyFlags = isFirst && record.flags.contains(.writtenPast) ? [] : policy.openFlags
+        if !isUpper, !record.flags.contains(.metacopy), flags & OpenFlags.accessMode == O_RDONLY {
+            return Opened(handle: try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: false), flags: reply)
+        }
+        let file = try openBacking(node, flags & ~O_TRUNC)
+        return Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: reply)
+    }
+
+    /// Others go on with the lower file in passthrough, and the name becomes another node with the same number: ESTALE makes the kernel look it up again
+    /// (LOOKUP_REVAL) and ask once more. Where it has no path to walk, as with /proc/self/fd, the caller gets ESTALE.
+    func supersede(_ node: UInt32) throws(Errno) {
+        let raw = try withObject(node) { (fd, name, _) throws(Errno) in
+            let object = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)
+            return object.release()
+        }
+        table.supersede(node, object: OwnedFD(adopting: raw.raw))
+        throw .stale
+    }
+
+    /// Closed with its last user, or when others are wanted more.
+    func released(_ handle: UInt64) {
+        guard let record = handles.release(handle) else { return }
+        table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0)
+    }
+}
