@@ -97,6 +97,7 @@ extension UnionFileSystem {
         // Pages from before somebody wrote past them are dropped by an open that does not keep them.
         let reply: OpenReplyFlags = isFirst && record.flags.contains(.writtenPast) ? [] : policy.openFlags
         if !isUpper, !record.flags.contains(.metacopy), flags & OpenFlags.accessMode == O_RDONLY {
+            if isFirst { pushContent(node) }
             return Opened(handle: try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: false), flags: reply)
         }
         let file = try openBacking(node, flags & ~O_TRUNC)

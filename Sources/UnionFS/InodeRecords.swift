@@ -81,6 +81,10 @@ struct NodeFlags: OptionSet {
     static let superseded = NodeFlags(rawValue: 4096)
     /// Immutable or append-only: every open is tried.
     static let protected = NodeFlags(rawValue: 8192)
+    /// Its content was given to the kernel once.
+    static let pushed = NodeFlags(rawValue: 16384)
+    /// Empty, or too long to be pushed.
+    static let notPushed = NodeFlags(rawValue: 32768)
 }
 
 /// One name of an inode in a directory.

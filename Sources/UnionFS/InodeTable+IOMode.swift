@@ -73,6 +73,12 @@ extension InodeTable {
         }
     }
 
+    /// Once for each lower file that is not too long.
+    func claimPush(_ node: UInt32) -> Bool {
+        if !nodes[node].flags.isDisjoint(with: [.pushed, .notPushed, .upper]) { return false }
+        return mutex.locked { nodes[node].flags.insert(.pushed).inserted }
+    }
+
     /// An open file was released. The backing of a file that may be opened again is kept for a while; the space of a removed one is given back at once.
     func leave(_ node: UInt32, passthrough: Bool) {
         var unused: UInt32 = 0

@@ -14,6 +14,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let handles: HandleTable
     let directories: DirectoryCache
     let listings: ListingCache
+    let push = ContentPush()
     let locks = DirectoryLocks()
     let claims = CopyUpClaims()
     let redirects = Mutex(.redirects)
