@@ -89,8 +89,8 @@ enum WireFormat {
         x.btime = time(s.btime)
         x.ctime = time(s.ctime)
         x.mtime = time(s.mtime)
-        x.rdev_major = deviceMajor(s.rdev)
-        x.rdev_minor = deviceMinor(s.rdev)
+        x.rdev_major = DeviceNumber.major(s.rdev)
+        x.rdev_minor = DeviceNumber.minor(s.rdev)
         return x
     }
     private static let statxBasicStats: UInt32 = 0x7ff
@@ -102,17 +102,11 @@ enum WireFormat {
     /// Device numbers travel as the kernel's new_encode_dev() (<linux/kdev_t.h>) packs them: 12 bits of major, 20 of minor.
     /// Here they have the C library's 64-bit form (gnu_dev_makedev).
     static func encodeDevice(_ device: UInt64) -> UInt32 {
-        let major = deviceMajor(device)
-        let minor = deviceMinor(device)
+        let major = DeviceNumber.major(device)
+        let minor = DeviceNumber.minor(device)
         return (minor & 0xff) | (major & 0xfff) << 8 | (minor & 0xfff00) << 12
     }
     static func decodeDevice(_ packed: UInt32) -> UInt64 {
         cs_makedev((packed & 0xfff00) >> 8, (packed & 0xff) | (packed >> 12) & 0xfff00)
-    }
-    static func deviceMajor(_ device: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000)
-    }
-    static func deviceMinor(_ device: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & 0xffff_ff00)
     }
 }

@@ -55,8 +55,8 @@ extension FD {
     public func truncate(_ length: Int64) throws(Errno) { try checked { cs_ftruncate(raw, length) } }
     public func sync() throws(Errno) { try checked { cs_fsync(raw) } }
     public func syncData() throws(Errno) { try checked { cs_fdatasync(raw) } }
-    /// Begins to write a range to the disk, or waits until what was begun is there (sync_file_range(2)). For pace, not for durability: no
-    /// metadata, no flush of the disk's cache. An error of the disk is told here and not again by `sync`.
+    /// Begins to write a range to the disk, or waits until it is there (sync_file_range(2); length 0: to the end). Not durable by itself: no metadata, no flush
+    /// of the disk's cache. An error of the disk is told here and not again by `sync`.
     public func beginSync(_ offset: Int64, _ length: Int64) throws(Errno) {
         try checked { cs_sync_range(raw, offset, length, 2 /* SYNC_FILE_RANGE_WRITE */) }
     }

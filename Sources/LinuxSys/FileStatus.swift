@@ -100,6 +100,12 @@ extension FileStatus {
     }
 }
 
+/// The parts of a device number in the C library's 64-bit form (gnu_dev_major, gnu_dev_minor).
+public enum DeviceNumber {
+    public static func major(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000) }
+    public static func minor(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & 0xffff_ff00) }
+}
+
 /// statfs(2).
 public struct FilesystemStatus: Sendable {
     public var blocks: UInt64 = 0, free: UInt64 = 0, available: UInt64 = 0, files: UInt64 = 0, filesFree: UInt64 = 0

@@ -124,11 +124,11 @@ extension LayerStack {
         }
     }
 
-    /// A copy's data are on the disk before anybody sees them; with `strict` all that is copied is.
+    /// A copy's data are on the disk before its name can be; with `strict` all that is copied is.
     func syncCopy(_ file: FD, bytes: UInt64) throws(Errno) {
         guard bytes > 0 && !options.isVolatile || options.durability == .strict else { return }
         try step(.synchronise)
-        try file.sync()
+        if options.durability != .strict, keepsWriteOrder { try file.awaitSync(0, 0) } else { try file.sync() }
     }
 
     private func openSourceData(_ source: CopyUpSource) throws(Errno) -> OwnedFD {

@@ -34,6 +34,8 @@ public final class LayerStack: Sendable {
     let hasOverrides: Bool
     /// No lower file can be written through what we have of it, whatever goes wrong.
     public let lowersAreReadOnly: Bool
+    /// Of the upper filesystem: see `WriteOrder`.
+    let keepsWriteOrder: Bool
     /// Made to fail on purpose, in tests.
     public let faults: FaultPlan?
 
@@ -76,6 +78,7 @@ public final class LayerStack: Sendable {
         }
         dataLayers = data
         layers = opened
+        keepsWriteOrder = opened.first.map { $0.isUpper && WriteOrder.isKept(by: $0.root.fd) } ?? false
         lowersAreReadOnly = (opened + data).allSatisfy { $0.isUpper || $0.isReadOnlyMount }
         hasOverrides = opened.contains { $0.override != nil }
         visibility = XattrVisibility(namespace, hidesOverrides: hasOverrides)
