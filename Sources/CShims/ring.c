@@ -132,3 +132,22 @@ long cs_thread_pin(int processor)
 	long n = syscall(SYS_sched_setaffinity, 0, sizeof set, set);
 	return n < 0 ? -(long)errno : 0;
 }
+
+long cs_thread_number(void) { return syscall(SYS_gettid); }
+long cs_policy(int thread) { long n = syscall(SYS_sched_getscheduler, thread); return n < 0 ? -(long)errno : n; }
+/* Raw calls: musl's sched_setscheduler(3) answers ENOSYS. Without SCHED_RESET_ON_FORK; a thread keeps its nice value (__setscheduler_params). */
+long cs_set_policy(int thread, int policy)
+{
+	struct sched_param none = { 0 };
+	long n = syscall(SYS_sched_setscheduler, thread, policy, &none);
+	return n < 0 ? -(long)errno : 0;
+}
+
+long cs_thread_urgent(int nice, uint64_t slice)
+{
+	/* struct sched_attr of <linux/sched/types.h>, first version; libc 2.36 has neither the struct nor the call. */
+	struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; } a = {
+		48, SCHED_OTHER, 0, nice, 0, slice, 0, 0 };
+	long n = syscall(SYS_sched_setattr, 0, &a, 0);
+	return n < 0 ? -(long)errno : 0;
+}

@@ -15,6 +15,9 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private let dispatcher: Dispatcher
     private let memory: UnsafeMutableRawPointer
     private let capacity: Int
+    private let pacer: Pacer
+    /// Of this thread among the pacer's.
+    private let place: Int
 
     /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
     private static let vectorsAt = 512, requestAt = 1024
@@ -22,10 +25,12 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private static let payloadAt = 5 * Dispatcher.pageSize
 
     /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
-    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int) {
+    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int, pacer: Pacer, place: Int) {
         self.device = device
         self.queue = queue
         self.ring = ring
+        self.pacer = pacer
+        self.place = place
         self.capacity = max(capacity, Int(FUSE_MIN_READ_BUFFER))
         let length = Self.payloadAt + self.capacity
         let whole = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
@@ -47,7 +52,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         // A processor that is off, or not ours by cpuset(7): served from another then.
         _ = cs_thread_pin(Int32(queue))
         session.began(self, cs_thread_self())
-        session.ended(self, loop())
+        pacer.enter(place)
+        let end = loop()
+        pacer.leave(place)
+        session.ended(self, end)
     }
 
     private func loop() -> Session.End {
@@ -63,6 +71,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
                 switch -result {
                 case 0:
                     let commit = serve()
+                    pacer.served(place)
                     try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
                 // The last mount is gone, or the connection was aborted (fuse_uring_teardown_entries).
                 case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV: return .unmounted
