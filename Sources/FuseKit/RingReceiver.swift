@@ -3,7 +3,7 @@ internal import Glibc
 internal import LinuxSys
 
 /// One thread that takes requests from one of the connection's io_uring queues. A queue belongs to a processor; its threads run there, so that a
-/// request is served where it was made, with no other processor woken. One system call for each request: it hands the reply over and waits for
+/// request is served where it was made, with no other processor woken (but for long reads: `Placement`). One system call for each request: it hands the reply over and waits for
 /// the next one (FUSE_IO_URING_CMD_COMMIT_AND_FETCH).
 ///
 /// What the kernel writes for a request: its header and the operation's in `header`, names and data in the payload, where the reply's data go too.
@@ -18,6 +18,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private let pacer: Pacer
     /// Of this thread among the pacer's.
     private let place: Int
+    private var placement = Placement()
 
     /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
     private static let vectorsAt = 512, requestAt = 1024
@@ -101,7 +102,11 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         case .silent, .library: reply = dispatcher.finish(unique, length: 0, error: 0)
         case .unreadable: reply = dispatcher.finish(unique, length: 0, error: Errno.io.code)
         }
-        session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        let opcode = message.uint32(at: 4)
+        session.filesystem.served(opcode: opcode, nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        if let move = placement.served(read: opcode == FUSE_READ ? reply.count - Dispatcher.headerSize : 0) {
+            _ = move == .home ? cs_thread_pin(Int32(queue)) : cs_thread_unpin()
+        }
         if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
         unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
         return entry.commit_id

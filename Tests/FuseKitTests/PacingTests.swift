@@ -173,6 +173,30 @@ import Testing
     }
 }
 
+@Suite struct PlacementTests {
+    @Test func longReadsSetFree() {
+        var p = Placement()
+        for _ in 1..<Placement.enough { #expect(p.served(read: 131072) == nil) }
+        #expect(p.served(read: Placement.long) == .free)
+        for _ in 0..<100 { #expect(p.served(read: 131072) == nil) }
+        // One other request among long reads changes nothing.
+        for _ in 0..<100 {
+            #expect(p.served(read: 0) == nil)
+            #expect(p.served(read: 131072) == nil)
+        }
+        for _ in 1..<Placement.enough { #expect(p.served(read: 4096) == nil) }
+        #expect(p.isFree)
+        #expect(p.served(read: 0) == .home)
+        #expect(!p.isFree)
+    }
+
+    @Test func aMixtureStaysAtHome() {
+        var p = Placement()
+        for i in 0..<1000 { #expect(p.served(read: i % 2 == 0 ? 131072 : 0) == nil) }
+        #expect(!p.isFree)
+    }
+}
+
 extension MountTests {
     private static var parameter: NameRef { NameRef("/sys/module/fuse/parameters/enable_uring") }
     private static func setting() throws -> [UInt8] {
