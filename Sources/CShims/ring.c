@@ -2,6 +2,7 @@
 #include "cshims.h"
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,13 +123,49 @@ long cs_ring_wait(void *ring, int32_t *result)
 	}
 }
 
+/* Room for any processor number that a kernel can have (NR_CPUS is 8192 at most). */
+struct processors { unsigned long bits[8192 / (8 * sizeof(unsigned long))]; };
+static struct processors all;
+static size_t all_size;
+static pthread_once_t all_once = PTHREAD_ONCE_INIT;
+/* What the process was started with: this thread has it from its creator. */
+static void keep_all(void)
+{
+	long n = syscall(SYS_sched_getaffinity, 0, sizeof all, &all);
+	if (n > 0) all_size = (size_t)n;
+}
 long cs_thread_pin(int processor)
 {
-	/* Room for any processor number that a kernel can have (NR_CPUS is 8192 at most). */
-	unsigned long set[8192 / (8 * sizeof(unsigned long))] = { 0 };
+	struct processors set = { { 0 } };
 	const int bits = 8 * (int)sizeof(unsigned long);
 	if (processor < 0 || processor >= 8192) return -EINVAL;
-	set[processor / bits] |= 1ul << (processor % bits);
-	long n = syscall(SYS_sched_setaffinity, 0, sizeof set, set);
+	pthread_once(&all_once, keep_all);
+	set.bits[processor / bits] |= 1ul << (processor % bits);
+	long n = syscall(SYS_sched_setaffinity, 0, sizeof set, &set);
+	return n < 0 ? -(long)errno : 0;
+}
+long cs_thread_unpin(void)
+{
+	if (!all_size) return -ENODATA;
+	long n = syscall(SYS_sched_setaffinity, 0, all_size, &all);
+	return n < 0 ? -(long)errno : 0;
+}
+
+long cs_thread_number(void) { return syscall(SYS_gettid); }
+long cs_policy(int thread) { long n = syscall(SYS_sched_getscheduler, thread); return n < 0 ? -(long)errno : n; }
+/* Raw calls: musl's sched_setscheduler(3) answers ENOSYS. Without SCHED_RESET_ON_FORK; a thread keeps its nice value (__setscheduler_params). */
+long cs_set_policy(int thread, int policy)
+{
+	struct sched_param none = { 0 };
+	long n = syscall(SYS_sched_setscheduler, thread, policy, &none);
+	return n < 0 ? -(long)errno : 0;
+}
+
+long cs_thread_urgent(int nice, uint64_t slice)
+{
+	/* struct sched_attr of <linux/sched/types.h>, first version; libc 2.36 has neither the struct nor the call. */
+	struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; } a = {
+		48, SCHED_OTHER, 0, nice, 0, slice, 0, 0 };
+	long n = syscall(SYS_sched_setattr, 0, &a, 0);
 	return n < 0 ? -(long)errno : 0;
 }

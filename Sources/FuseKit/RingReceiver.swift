@@ -3,7 +3,7 @@ internal import Glibc
 internal import LinuxSys
 
 /// One thread that takes requests from one of the connection's io_uring queues. A queue belongs to a processor; its threads run there, so that a
-/// request is served where it was made, with no other processor woken. One system call for each request: it hands the reply over and waits for
+/// request is served where it was made, with no other processor woken (but for long reads: `Placement`). One system call for each request: it hands the reply over and waits for
 /// the next one (FUSE_IO_URING_CMD_COMMIT_AND_FETCH).
 ///
 /// What the kernel writes for a request: its header and the operation's in `header`, names and data in the payload, where the reply's data go too.
@@ -15,6 +15,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private let dispatcher: Dispatcher
     private let memory: UnsafeMutableRawPointer
     private let capacity: Int
+    private let pacer: Pacer
+    /// Of this thread among the pacer's.
+    private let place: Int
+    private var placement = Placement()
 
     /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
     private static let vectorsAt = 512, requestAt = 1024
@@ -22,10 +26,12 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private static let payloadAt = 5 * Dispatcher.pageSize
 
     /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
-    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int) {
+    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int, pacer: Pacer, place: Int) {
         self.device = device
         self.queue = queue
         self.ring = ring
+        self.pacer = pacer
+        self.place = place
         self.capacity = max(capacity, Int(FUSE_MIN_READ_BUFFER))
         let length = Self.payloadAt + self.capacity
         let whole = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
@@ -47,7 +53,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         // A processor that is off, or not ours by cpuset(7): served from another then.
         _ = cs_thread_pin(Int32(queue))
         session.began(self, cs_thread_self())
-        session.ended(self, loop())
+        pacer.enter(place)
+        let end = loop()
+        pacer.leave(place)
+        session.ended(self, end)
     }
 
     private func loop() -> Session.End {
@@ -63,6 +72,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
                 switch -result {
                 case 0:
                     let commit = serve()
+                    pacer.served(place)
                     try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
                 // The last mount is gone, or the connection was aborted (fuse_uring_teardown_entries).
                 case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV: return .unmounted
@@ -92,7 +102,11 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         case .silent, .library: reply = dispatcher.finish(unique, length: 0, error: 0)
         case .unreadable: reply = dispatcher.finish(unique, length: 0, error: Errno.io.code)
         }
-        session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        let opcode = message.uint32(at: 4)
+        session.filesystem.served(opcode: opcode, nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        if let move = placement.served(read: opcode == FUSE_READ ? reply.count - Dispatcher.headerSize : 0) {
+            _ = move == .home ? cs_thread_pin(Int32(queue)) : cs_thread_unpin()
+        }
         if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
         unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
         return entry.commit_id

@@ -36,6 +36,8 @@ public final class Session: @unchecked Sendable {
     private var unmountsAtEnd = false
     /// Made before INIT, because what was agreed on there must work: the kernel waits until every queue has a thread.
     private var rings = RingSet.none
+    /// Only the thread that runs the session.
+    private var pacer: Pacer?
 
     public init(filesystem: FileSystem, options: SessionOptions = SessionOptions()) {
         self.filesystem = filesystem
@@ -98,6 +100,7 @@ public final class Session: @unchecked Sendable {
             rings = .none
         }
         waitUntil { receivers.allSatisfy(\.hasEnded) || isStopping }
+        pacer?.end()
         wakeUntilEnded()
         for receiver in receivers { receiver.thread.take()?.join() }
         receivers = []
@@ -165,9 +168,11 @@ public final class Session: @unchecked Sendable {
 
     /// The thread on /dev/fuse goes on: FORGET comes there, and whatever else nobody waits for.
     private func beginRings(_ device: FD) throws(SessionError) {
+        let pacer = Pacer(queues: rings.rings.count / rings.perQueue, perQueue: rings.perQueue)
+        self.pacer = pacer
         for (position, ring) in rings.rings.enumerated() {
             let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
-                                        capacity: Int(options.wanted.clampedMaxWrite))
+                                        capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position)
             do throws(SessionError) { try begin(receiver) } catch {
                 // The first thread of a queue must be there, or the kernel waits for ever.
                 if position % rings.perQueue == 0 {
@@ -177,6 +182,7 @@ public final class Session: @unchecked Sendable {
                 Log.error(error.text, error.errno)
             }
         }
+        pacer.begin()
     }
 
     func began(_ receiver: ServingThread, _ handle: UInt64) {

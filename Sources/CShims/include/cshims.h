@@ -176,6 +176,12 @@ long cs_ring_enable(void *ring);
 long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors, uint64_t commit_id, uint16_t queue);
 long cs_ring_wait(void *ring, int32_t *result);	/* of one completion */
 long cs_thread_pin(int processor);
+long cs_thread_unpin(void);	/* to the processors that the first thread to be pinned had before */
+/* sched(7) of one thread, by its number (gettid(2)); 0: of this one. */
+long cs_thread_number(void);
+long cs_policy(int thread);
+long cs_set_policy(int thread, int policy);
+long cs_thread_urgent(int nice, uint64_t slice);	/* of this thread; slice: nanoseconds, kept since Linux 6.12 */
 void cs_cond_broadcast(void *c);
 typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */
