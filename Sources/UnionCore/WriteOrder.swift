@@ -30,6 +30,8 @@ enum WriteOrder {
         }
         guard let last = name[..<length].split(separator: UInt8(ascii: "/")).last else { return false }
         let task = FileName(bytes: Array("/sys/fs/ext4/".utf8) + Array(last) + Array("/journal_task".utf8))
-        return !(try FD.currentDirectory.open(task, 0).fd.readAll(limit: 64)).isEmpty
+        // The process id of the journal's thread, or "<none>".
+        let file = try FD.currentDirectory.open(task, 0)
+        return try file.fd.readAll(limit: 64).first.map { (UInt8(ascii: "1")...UInt8(ascii: "9")).contains($0) } ?? false
     }
 }

@@ -54,7 +54,7 @@ struct RedirectTests {
         try s.mark("a/alone/new", "trusted.overlay.redirect", "/p")
         try s.mark("a/both/new", "trusted.overlay.redirect", "/nowhere")
         try s.build("b", ["p/", "p/g=1", "both/"])
-        let stack = try s.stack(["a", "b"], upper: false) { $0.redirectDir = .nofollow }
+        let stack = try s.stack(["a", "b"], upper: false) { $0.redirectDir = .noFollow }
         #expect(try stack.names(try #require(try stack.find("alone/new")?.directory)).map { $0.0 } == ["f"])
         #expect(throws: Errno.notPermitted) { try stack.find("both/new") }
         try s.kernel(["a", "b"], upper: false, "redirect_dir=nofollow") { m in

@@ -107,7 +107,7 @@ struct TestUnion {
         let redirect = try redirectForMove(old, sameParent: from == to)
         let other = exchange ? try redirectForMove(new, sameParent: from == to) : nil
         try name.withRef { o in
-            try newName.withRef { n in
+            _ = try newName.withRef { n in
                 try stack.renameLocked(RenameSubject(directory: fromDirectory, name: o, moved: moved, redirect: redirect),
                                        to: RenameSubject(directory: toDirectory, name: n, moved: replaced, redirect: other), exchange: exchange)
             }
