@@ -75,7 +75,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
                     pacer.served(place)
                     try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
                 // The last mount is gone, or the connection was aborted (fuse_uring_teardown_entries).
-                case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV: return .unmounted
+                case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV:
+                    // The last reply may be what was refused.
+                    dispatcher.takeBack()
+                    return .unmounted
                 case let code: throw Errno(code)
                 }
             }

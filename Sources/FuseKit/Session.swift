@@ -61,7 +61,7 @@ public final class Session: @unchecked Sendable {
         self.library = library
     }
 
-    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
+    /// The session of a worker that died, with `transport` `.device`: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
     /// options. `run` then has the kernel send again what the dead one had read and not answered.
     public func resume(_ device: consuming OwnedFD, initRequest: [UInt8]) throws(SessionError) {
         let library = try newLibrary()
@@ -69,6 +69,10 @@ public final class Session: @unchecked Sendable {
         self.library = library
         let error = initRequest.withLent { message in initialize(message, isReplay: true) }
         if let error { throw SessionError(errno: error, text: "the INIT request to resume from") }
+        // Its requests would be waiting in rings of the dead worker.
+        if options.transport != .device, connection?.offered.contains(.ioUring) ?? false {
+            throw SessionError(errno: .notSupported, text: "a session over io_uring cannot be taken over yet")
+        }
     }
 
     private func newLibrary() throws(SessionError) -> Library {
