@@ -111,7 +111,14 @@ extension UnionFileSystem {
             let object = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)
             return object.release()
         }
+        let names = table.names(node)
         table.supersede(node, object: OwnedFD(adopting: raw.raw))
+        // The path that the kernel walks again has one name; what it holds of the others would go on showing the old file.
+        if names.count > 1 {
+            for (parent, name) in names {
+                name.withRef { n in do throws(Errno) { try connection?.expireEntry(table.id(parent), n) } catch { /* The session ends. */ } }
+            }
+        }
         throw .stale
     }
 

@@ -13,7 +13,7 @@ extension InodeTable {
         case passthrough(UInt32)
         /// Nothing is in force: open the file and `bind` it, or `joinCached`.
         case undecided
-        /// Others have the lower file in passthrough, and this open may write: the file must become another node (`supersede`).
+        /// Others have the lower file in passthrough, and this open may write: the file must become another node (`supersede`). Or it has.
         case mustSupersede
     }
 
@@ -22,6 +22,8 @@ extension InodeTable {
         var unused: UInt32 = 0
         let joined: Joined = mutex.locked {
             let record = nodes[node]
+            // Reached by another of its names, which the kernel has not looked up since, or by a descriptor.
+            if record.flags.contains(.superseded) { return .mustSupersede }
             if record.passthroughOpens > 0 {
                 if writes, record.flags.contains(.lowerBacking) { return .mustSupersede }
                 return joinedPassthroughLocked(node, writes)
@@ -146,6 +148,19 @@ extension InodeTable {
             return left
         }
         spare.close()
+    }
+
+    /// All names of a node, with their directories.
+    func names(_ node: UInt32) -> [(parent: UInt32, name: FileName)] {
+        mutex.locked {
+            var names: [(parent: UInt32, name: FileName)] = []
+            var at = nodes[node].firstName
+            while at != 0 {
+                names.append((dentries[at].parent, heap.name(dentries[at].name, length: Int(dentries[at].nameLength)).owned))
+                at = dentries[at].nextName
+            }
+            return names
+        }
     }
 
     /// Another node of the same file: the one that took a superseded one's names. Looks at every record; for what is rare.
