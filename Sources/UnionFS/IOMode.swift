@@ -125,6 +125,6 @@ extension UnionFileSystem {
     /// Closed with its last user, or when others are wanted more.
     func released(_ handle: UInt64) {
         guard let record = handles.release(handle) else { return }
-        table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0)
+        if table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0) { attributesChanged(record.node) }
     }
 }

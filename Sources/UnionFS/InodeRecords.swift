@@ -48,6 +48,8 @@ struct NodeRecord {
     var reserved: (UInt64, UInt64, UInt64) = (0, 0, 0)
     static let unknownBlocks = UInt64.max
 
+    /// Its open files read a lower file that its name does not stand for any more.
+    var showsOldVersion: Bool { flags.isSuperset(of: [.superseded, .lowerBacking]) && passthroughOpens > 0 }
     /// Reads and writes go to the upper layer's object.
     var hasUpperData: Bool { flags.contains(.upper) && !flags.contains(.metacopy) }
 }
@@ -77,7 +79,8 @@ struct NodeFlags: OptionSet {
     static let lowerBacking = NodeFlags(rawValue: 1024)
     /// Was written to past the mount's page cache, which may have older data.
     static let writtenPast = NodeFlags(rawValue: 2048)
-    /// What is left of a lower file that was copied up for a writer while others had it open in passthrough: only they have it, its names are another node's.
+    /// What is left of a lower file that was copied up for a writer while others had it open in passthrough: only they have it, its names are another node's. When
+    /// they have closed it, another node of the upper file for who still has a descriptor.
     static let superseded = NodeFlags(rawValue: 4096)
     /// Immutable or append-only: every open is tried.
     static let protected = NodeFlags(rawValue: 8192)

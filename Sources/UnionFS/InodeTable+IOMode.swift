@@ -13,7 +13,7 @@ extension InodeTable {
         case passthrough(UInt32)
         /// Nothing is in force: open the file and `bind` it, or `joinCached`.
         case undecided
-        /// Others have the lower file in passthrough, and this open may write: the file must become another node (`supersede`). Or it has.
+        /// Others have the lower file in passthrough, and this open may write: the file must become another node (`supersede`).
         case mustSupersede
     }
 
@@ -22,8 +22,6 @@ extension InodeTable {
         var unused: UInt32 = 0
         let joined: Joined = mutex.locked {
             let record = nodes[node]
-            // Reached by another of its names, which the kernel has not looked up since, or by a descriptor.
-            if record.flags.contains(.superseded) { return .mustSupersede }
             if record.passthroughOpens > 0 {
                 if writes, record.flags.contains(.lowerBacking) { return .mustSupersede }
                 return joinedPassthroughLocked(node, writes)
@@ -45,6 +43,7 @@ extension InodeTable {
 
     private func joinedPassthroughLocked(_ node: UInt32, _ writes: Bool) -> Joined {
         nodes[node].passthroughOpens += 1
+        if nodes[node].flags.contains(.superseded) { statistics?.addGauge(.staleReaders, 1) }
         if writes { nodes[node].flags.insert(.writtenPast) }
         return .passthrough(nodes[node].backing)
     }
@@ -82,24 +81,28 @@ extension InodeTable {
     }
 
     /// An open file was released. The backing of a file that may be opened again is kept for a while; the space of a removed one is given back at once.
-    func leave(_ node: UInt32, passthrough: Bool) {
+    /// - Returns: whether the node shows other data and another size from now on: the last reader of an old version went.
+    @discardableResult
+    func leave(_ node: UInt32, passthrough: Bool) -> Bool {
         var unused: UInt32 = 0
-        mutex.locked {
+        let isRenewed = mutex.locked { () -> Bool in
             let record = nodes[node]
-            guard record.flags.contains(.inUse) else { return }
+            guard record.flags.contains(.inUse) else { return false }
             if !passthrough {
                 if record.cachedOpens > 0 { nodes[node].cachedOpens -= 1 }
-                return
+                return false
             }
-            guard record.passthroughOpens > 0 else { return }
+            guard record.passthroughOpens > 0 else { return false }
             nodes[node].passthroughOpens -= 1
             if record.flags.contains(.superseded) { statistics?.addGauge(.staleReaders, -1) }
-            guard record.passthroughOpens == 1 else { return }
+            guard record.passthroughOpens == 1 else { return false }
             let isWanted = !record.flags.contains(.unlinked) && !record.flags.contains(.superseded)
                 && !(record.flags.contains(.lowerBacking) && record.hasUpperData)
             unused = isWanted ? keepIdleLocked(node) : takeBackingLocked(node)
+            return record.flags.contains(.superseded)
         }
         if unused != 0 { onUnusedBacking?(unused) }
+        return isRenewed
     }
 
     /// The last name went: nobody will open it again.

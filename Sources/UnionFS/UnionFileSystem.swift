@@ -256,7 +256,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             status.uid = owners.seen(uid: status.uid)
             status.gid = owners.seen(gid: status.gid)
         }
-        if record.flags.contains(.superseded) { status.size = record.oldSize }
+        if record.showsOldVersion { status.size = record.oldSize }
         if stack.options.staticNlink, status.isDirectory, status.nlink > 0 { status.nlink = 1 }
         if record.flags.contains(.metacopy) {
             status.blocks = record.dataBlocks == NodeRecord.unknownBlocks ? (status.size &+ 511) / 512 : record.dataBlocks
