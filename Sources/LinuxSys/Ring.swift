@@ -22,9 +22,10 @@ public final class Ring: @unchecked Sendable {
         try checked { unsafe cs_ring_fuse(raw, device.raw, command, vectors, commit, queue) }
     }
     /// Submits what is queued and waits for one completion: its result, or `-errno`. One system call.
+    /// - Throws: EINTR after a signal, as who wakes a thread by one means it to look up.
     public func wait() throws(Errno) -> Int32 {
         var result: Int32 = 0
-        try checked { unsafe cs_ring_wait(raw, &result) }
+        try checkedOnce { unsafe cs_ring_wait(raw, &result) }
         return result
     }
 

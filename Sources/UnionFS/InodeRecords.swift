@@ -9,7 +9,7 @@ struct NodeRecord {
     var ino: UInt64 = 0
     /// How many times the kernel was told of this node and has not forgotten it.
     var lookups: UInt64 = 0
-    /// Distinguishes the inodes that had this index one after the other; part of the node id.
+    /// Distinguishes the nodes that had this index one after the other; part of the node id.
     var generation: UInt32 = 0
     var flags: NodeFlags = []
     /// First of its names; the others follow in `DentryRecord.nextName`. 0: none known.
@@ -86,6 +86,8 @@ struct NodeFlags: OptionSet {
     static let protected = NodeFlags(rawValue: 8192)
     /// Its content was given to the kernel once.
     static let pushed = NodeFlags(rawValue: 16384)
+    /// A directory in which names came or went, or that moved: since then the kernel keeps no listing of it.
+    static let namesChanged = NodeFlags(rawValue: 65536)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }
@@ -229,5 +231,22 @@ final class RecordRegion: Sendable {
     var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity) }
     var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity) }
     var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity) }
+    var nodesPerPage: UInt32 { UInt32(SharedMemory.pageSize / MemoryLayout<NodeRecord>.stride) }
+    var dentriesPerPage: UInt32 { UInt32(SharedMemory.pageSize / MemoryLayout<DentryRecord>.stride) }
+    func discardNodes(_ page: UInt32, _ count: UInt32) { discard(0, page, count) }
+    func discardDentries(_ page: UInt32, _ count: UInt32) { discard(dentryOffset, page, count) }
+    private func discard(_ offset: Int, _ page: UInt32, _ count: UInt32) {
+        memory.discard(from: offset + Int(page) * SharedMemory.pageSize, length: Int(count) * SharedMemory.pageSize)
+    }
+    /// Pages of the region that take memory. For tests.
+    var residentPages: Int {
+        do throws(Errno) { return Int(clamping: try memory.fd.status().blocks * 512) / SharedMemory.pageSize } catch { return 0 }
+    }
+    /// All but the first page of nodes, and the open files.
+    func discardAll() {
+        memory.discard(from: SharedMemory.pageSize, length: dentryOffset - SharedMemory.pageSize)
+        memory.discard(from: dentryOffset, length: handleOffset - dentryOffset)
+        memory.discard(from: heapOffset, length: Self.heapLength)
+    }
     var heap: NameHeap { NameHeap(memory, offset: heapOffset, length: Self.heapLength) }
 }

@@ -173,6 +173,12 @@ extension InodeTable {
             if !nodes[node].flags.contains(.hashed) { addNumberLocked(node) }
         }
     }
+    /// Before the reply to what changes its names: an opening that comes after that finds it.
+    @inline(__always)
+    func noteNamesChanged(_ directory: UInt32) {
+        if nodes[directory].flags.contains(.namesChanged) { return }
+        mutex.locked { _ = nodes[directory].flags.insert(.namesChanged) }
+    }
     /// What a look at the object says of how it may be opened.
     @inline(__always)
     func seen(_ node: UInt32, _ status: FileStatus) {

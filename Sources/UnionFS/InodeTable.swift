@@ -2,26 +2,29 @@ internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// The live inodes of a mount and their names. Node ids are an index with the index's generation, never reused.
+/// The live inodes of a mount and their names. Node ids are an index with a generation that no two nodes have, so that none is ever reused.
 ///
 /// One mutex guards the structure: names, hashes, life and death. It is a leaf: held for some tens of nanoseconds, never over a
 /// system call and never with another lock taken inside. Fields of a record that its holder
 /// (a request on that node) needs are read without it: the kernel does not forget a node that it asks about.
 final class InodeTable: @unchecked Sendable {
-    private let region: RecordRegion
+    let region: RecordRegion
     let nodes: RecordArray<NodeRecord>
     let dentries: RecordArray<DentryRecord>
     var heap: NameHeap
     let mutex = Mutex(.leaf)
-    private var names = HashIndex()
+    var names = HashIndex()
     /// By inode number: InodeTable+Numbers.swift.
     var numbers = HashIndex()
-    private var freeNodes: [UInt32] = []
-    private var freeDentries: [UInt32] = []
-    private(set) var nextNode: UInt32 = 2
-    private var nextDentry: UInt32 = 1
+    var freeNodes: [UInt32] = []
+    var freeDentries: [UInt32] = []
+    var nextNode: UInt32 = 2
+    var nextDentry: UInt32 = 1
+    private var lastGeneration: UInt32 = 0
+    /// InodeTable+Trim.swift: the pages to go on with, and how many nodes were freed since.
+    var nodeTrim: UInt32 = 1, dentryTrim: UInt32 = 1, freedSinceTrim = 0
     /// Shown to the command line, kept as it changes so that it is right when nobody serves any more.
-    private var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
+    private(set) var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
     let statistics: MountStatistics?
     /// Files whose backing is known to the kernel and that nobody has open.
     var idleBackings = [(node: UInt32, generation: UInt32)](repeating: (0, 0), count: 512)
@@ -223,7 +226,7 @@ final class InodeTable: @unchecked Sendable {
             }
             let node = try takeLocked()
             var record = NodeRecord()
-            record.generation = nodes[node].generation
+            record.generation = takeGenerationLocked()
             record.ino = ino
             record.kind = kind.rawValue
             record.flags = [.inUse, .upper]
@@ -242,6 +245,12 @@ final class InodeTable: @unchecked Sendable {
         }
     }
 
+    /// One for each node that is made: the record of a free index may be gone. 0 is the root's; after 4 billion nodes they come again.
+    private func takeGenerationLocked() -> UInt32 {
+        lastGeneration = lastGeneration == UInt32.max ? 1 : lastGeneration + 1
+        return lastGeneration
+    }
+
     private func takeLocked() throws(Errno) -> UInt32 {
         if let free = freeNodes.popLast() { return free }
         guard nextNode < nodes.capacity else { throw .noMemory }
@@ -252,7 +261,7 @@ final class InodeTable: @unchecked Sendable {
     private func makeLocked(_ found: Found, isIdentifiedByNumber: Bool) throws(Errno) -> UInt32 {
         let node = try takeLocked()
         var record = NodeRecord()
-        record.generation = nodes[node].generation
+        record.generation = takeGenerationLocked()
         record.ino = found.ino
         record.kind = found.status.kind.rawValue
         record.layer = UInt16(truncatingIfNeeded: found.layer)
@@ -313,24 +322,26 @@ final class InodeTable: @unchecked Sendable {
             if one.backing != 0 { onUnusedBacking?(one.backing) }
             onFree?(one.node)
         }
-        mutex.locked {
+        let isTrimDue = mutex.locked {
             for one in gone {
                 if one.orphan >= 0 { orphans -= 1 }
                 freeNodes.append(one.node)
             }
+            return self.isTrimDue
         }
+        if isTrimDue { trim() }
     }
     /// Every index that was ever used is live or free again: nothing waits to be closed. For tests.
     var isSettled: Bool { mutex.locked { leaving.isEmpty && Int(nextNode) - 1 == live + freeNodes.count } }
 
     /// A node that is out of the table, and what is still to be closed for it.
-    private struct Gone {
+    struct Gone {
         let node: UInt32
         let orphan: Int32
         let data: Int32
         let backing: UInt32
     }
-    private var leaving: [Gone] = []
+    private(set) var leaving: [Gone] = []
     /// Inodes that a descriptor of ours keeps though their names are gone.
     var orphans = 0
 
@@ -366,9 +377,8 @@ final class InodeTable: @unchecked Sendable {
                 parent = above
             }
             if record.indexName != 0 { heap.remove(record.indexName, length: Int(record.indexNameLength)) }
-            var empty = NodeRecord()
-            empty.generation = record.generation &+ 1
-            nodes[node] = empty
+            nodes[node] = NodeRecord()
+            freedSinceTrim += 1
             leaving.append(Gone(node: node, orphan: record.orphan, data: record.dataFD, backing: record.backing))
             live -= 1
             node = parent

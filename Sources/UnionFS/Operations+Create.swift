@@ -41,7 +41,8 @@ extension UnionFileSystem {
     /// - Precondition: the directory's lock is held exclusively.
     private func noteMade(_ parent: UInt32, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
         let ino = stack.number(status.ino, ofLayer: 0)
-        // First, as this cannot fail.
+        // First, as these cannot fail.
+        table.noteNamesChanged(parent)
         listings.find(parent)?.show(name, ino: ino, status.kind)
         return try table.enterNew(parent, name, kind: status.kind, ino: ino)
     }
@@ -103,6 +104,7 @@ extension UnionFileSystem {
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
                 let record = table[node]
+                table.noteNamesChanged(parent)
                 listings.find(parent)?.show(newName, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
                 try table.linked(node, parent, newName)
                 let status = try stack.status(source.fd, NameRef.empty, layer: 0)

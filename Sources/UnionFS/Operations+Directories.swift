@@ -2,14 +2,15 @@ internal import FuseKit
 internal import LinuxSys
 internal import UnionCore
 
-/// Reading directories. There is no open directory: OPENDIR is answered once with ENOSYS, after which the kernel sends neither it nor RELEASEDIR and keeps in its
-/// page cache what it has read, until a name comes or goes (fuse_dir_open, fuse_readdir_cached). So an offset means a place in the directory and not in what somebody
-/// opened: see `MergedListing.cookie`.
+/// Reading directories. There is no open directory here: an offset means a place in the directory and not in what somebody opened (`MergedListing.cookie`).
+///
+/// The kernel keeps in its page cache what it has read of a directory that never changed here. Not of others: it puts its copy together of what several readers get, looks
+/// only at the beginning of a reading whether it is still true (fuse_readdir_cached), and a reader in the middle then misses names that were there all the time, when another
+/// one completes a copy that was begun before they came. So OPENDIR cannot be answered with ENOSYS for good, and each opening is asked for.
 extension UnionFileSystem {
     func serveOpendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened {
-        if connection?.offered.contains(.noOpendirSupport) ?? false { throw .notImplemented }
-        _ = try table.node(node)
-        return Opened(handle: 0, flags: [.keepCache, .cacheDirectory])
+        let node = try table.node(node)
+        return Opened(handle: 0, flags: table[node].flags.contains(.namesChanged) ? [] : [.keepCache, .cacheDirectory])
     }
     func serveReleasedir(_ node: UInt64, handle: UInt64) {}
 

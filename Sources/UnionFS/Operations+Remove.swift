@@ -31,6 +31,7 @@ extension UnionFileSystem {
                 throw error
             }
             listing?.hide(name, isInUpper: needed)
+            table.noteNamesChanged(parent)
             if needed { statistics.recordWhiteout() }
             table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
         }
@@ -103,6 +104,7 @@ extension UnionFileSystem {
             let isKnownEmpty = listings.find(victim)?.count == 0
             try stack.rmdirLocked(in: directory, name, own, whiteout: needed, isKnownEmpty: isKnownEmpty)
             listings.find(parent)?.hide(name, isInUpper: needed)
+            table.noteNamesChanged(parent)
             listings.remove(victim)
             if needed { statistics.recordWhiteout() }
             directories.remove(victim)

@@ -124,6 +124,8 @@ extension UnionFileSystem {
                 }
                 throw error
             }
+            // `..` of a directory changes too.
+            for directory in [from, to, node, replaced] where directory != 0 && table[directory].kind == FileKind.directory.rawValue { table.noteNamesChanged(directory) }
             toListing?.show(newName, like: table[node])
             if exchange { fromListing?.show(name, like: table[replaced]) } else { fromListing?.hide(name, isInUpper: leavesWhiteout) }
             if exchange {

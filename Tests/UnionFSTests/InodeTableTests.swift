@@ -54,6 +54,41 @@ struct InodeTableTests {
         #expect(model.check() == [] && model.table.count == 1, "TABLE_SEED=\(seed)")
     }
 
+    /// Memory goes back page by page while some live on, and all at once at the end; who lives on is as before, and no id comes again.
+    @Test func forgottenMemoryIsGivenBack() throws {
+        let table = try table()
+        func enter(_ number: Int) throws -> UInt64 {
+            let node = try FileName("name\(number)").withRef { n in
+                try table.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+            }
+            return table.id(node)
+        }
+        func resident() -> Int { table.region.residentPages }
+        var ids: [UInt64] = []
+        for number in 0..<200_000 { ids.append(try enter(number)) }
+        let full = resident()
+        var seen = Set(ids)
+        for number in 0..<200_000 where number % 1000 != 0 { table.forget(try table.node(ids[number]), 1) }
+        #expect(resident() < full / 2)
+        for number in stride(from: 0, to: 200_000, by: 1000) {
+            let node = try table.node(ids[number])
+            #expect(table[node].ino == UInt64(number + 100))
+            #expect(FileName("name\(number)").withRef { table.child(InodeTable.root, $0) } == node)
+        }
+        #expect(throws: Errno.stale) { try table.node(ids[1]) }
+        for number in 200_000..<220_000 { #expect(try seen.insert(enter(number)).inserted) }
+        #expect(table.isSettled)
+        let other = try InodeTable(region: RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true)
+        var nodes: [UInt32] = []
+        for number in 0..<100_000 {
+            nodes.append(try FileName("n\(number)").withRef { n in
+                try other.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+            })
+        }
+        for node in nodes { other.forget(node, 1) }
+        #expect(other.count == 1 && other.isSettled && other.region.residentPages < 64)
+    }
+
     @Test func idsAreNeverUsedTwice() throws {
         let table = try table()
         var seen: Set<UInt64> = []
