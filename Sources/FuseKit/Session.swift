@@ -61,16 +61,18 @@ public final class Session: @unchecked Sendable {
         self.library = library
     }
 
-    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
+    /// The session of a worker that died, with `transport` `.device`: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
     /// options. `run` then has the kernel send again what the dead one had read and not answered.
     public func resume(_ device: consuming OwnedFD, initRequest: [UInt8]) throws(SessionError) {
         let library = try newLibrary()
         try library.adopt(device)
         self.library = library
-        // What was agreed on is known from the request alone: the rings must be there for it. Requests that a dead worker held in its own are lost.
-        rings = RingSet(options)
         let error = initRequest.withLent { message in initialize(message, isReplay: true) }
         if let error { throw SessionError(errno: error, text: "the INIT request to resume from") }
+        // Requests would go on into the rings of the dead one, and wait there for ever (kernel-facts, "Taking over a session").
+        if options.transport != .device, connection?.offered.contains(.ioUring) ?? false {
+            throw SessionError(errno: .notSupported, text: "a session over io_uring cannot be taken over yet")
+        }
     }
 
     private func newLibrary() throws(SessionError) -> Library {
