@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <poll.h>
@@ -395,6 +396,7 @@ void *cs_map_shared(int fd, size_t length, int writable, int *err) {
 }
 long cs_unmap(void *a, size_t l) { RET(munmap(a, l)); }
 long cs_punch(void *a, size_t l) { RET(madvise(a, l, MADV_REMOVE)); }
+void cs_release_free_memory(void) { malloc_trim(0); }
 long cs_align_page(void) { return sysconf(_SC_PAGESIZE); }
 
 /* ---- threads ---- */

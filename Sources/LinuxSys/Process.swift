@@ -69,6 +69,11 @@ public enum Capability {
 }
 
 /// The credentials that the kernel uses for filesystem access, of this thread alone.
+extension Process {
+    /// What the allocator has kept of freed memory goes back to the system (malloc_trim(3)). Some milliseconds.
+    public static func releaseFreeMemory() { cs_release_free_memory() }
+}
+
 public enum ThreadCredentials {
     /// Does something as a caller: what is made belongs to it, with its umask or the directory's default ACL, as if it had made it in
     /// the layer itself. Root costs nothing, another user four short system calls, a new umask one.

@@ -44,7 +44,7 @@ struct NodeRecord {
     var reservedWord: UInt32 = 0
     /// Of a file that was copied up: st_size of the lower one, which readers of a `superseded` one still have.
     var oldSize: UInt64 = 0
-    /// Keeps the size at 128 for what later needs room (origin, takeover state).
+    /// For what later needs room (origin, takeover state): 120 bytes in all.
     var reserved: (UInt64, UInt64, UInt64) = (0, 0, 0)
     static let unknownBlocks = UInt64.max
 
@@ -231,8 +231,6 @@ final class RecordRegion: Sendable {
     var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity) }
     var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity) }
     var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity) }
-    var nodesPerPage: UInt32 { UInt32(SharedMemory.pageSize / MemoryLayout<NodeRecord>.stride) }
-    var dentriesPerPage: UInt32 { UInt32(SharedMemory.pageSize / MemoryLayout<DentryRecord>.stride) }
     func discardNodes(_ page: UInt32, _ count: UInt32) { discard(0, page, count) }
     func discardDentries(_ page: UInt32, _ count: UInt32) { discard(dentryOffset, page, count) }
     private func discard(_ offset: Int, _ page: UInt32, _ count: UInt32) {

@@ -13,25 +13,34 @@ extension InodeTable {
     var isTrimDue: Bool { isEmptied || freedSinceTrim >= Self.step && freeNodes.count > live + Self.slack }
 
     func trim() {
-        mutex.locked {
-            if isEmptied { return resetLocked() }
-            guard isTrimDue else { return }
+        let isReset = mutex.locked { () -> Bool in
+            if isEmptied {
+                resetLocked()
+                return true
+            }
+            guard isTrimDue else { return false }
             freedSinceTrim = 0
-            nodeTrim = trimLocked(nodeTrim, region.nodesPerPage, nextNode, { nodes[$0].flags.contains(.inUse) }, region.discardNodes)
+            nodeTrim = trimLocked(nodeTrim, MemoryLayout<NodeRecord>.stride, nextNode, { nodes[$0].flags.contains(.inUse) }, region.discardNodes)
             // More names fit on a page than nodes, and there are about as many.
-            dentryTrim = trimLocked(dentryTrim, region.dentriesPerPage, nextDentry, { dentries[$0].node != 0 }, region.discardDentries)
+            dentryTrim = trimLocked(dentryTrim, MemoryLayout<DentryRecord>.stride, nextDentry, { dentries[$0].node != 0 }, region.discardDentries)
+            return false
         }
+        // Lists and hash tables were in the heap, and the listings of directories.
+        if isReset { Process.releaseFreeMemory() }
     }
 
     /// From a page on; the page to go on with. Page 0 has the root and the record that stands for none.
-    private func trimLocked(_ from: UInt32, _ perPage: UInt32, _ end: UInt32, _ isInUse: (UInt32) -> Bool, _ discard: (UInt32, UInt32) -> Void) -> UInt32 {
-        let pages = end / perPage
+    private func trimLocked(_ from: UInt32, _ size: Int, _ end: UInt32, _ isInUse: (UInt32) -> Bool, _ discard: (UInt32, UInt32) -> Void) -> UInt32 {
+        let pageSize = SharedMemory.pageSize
+        let pages = UInt32(truncatingIfNeeded: Int(end) * size / pageSize)
         guard pages > 1 else { return 1 }
         let first = from < 1 || from >= pages ? 1 : from
         let last = min(first + Self.pagesAtOnce, pages)
         var start: UInt32?
         for page in first..<last {
-            let isUsed = (page * perPage..<(page + 1) * perPage).contains(where: isInUse)
+            // Records may lie over a page's edge.
+            let records = Int(page) * pageSize / size...(Int(page + 1) * pageSize - 1) / size
+            let isUsed = records.contains { isInUse(UInt32(truncatingIfNeeded: $0)) }
             if isUsed, let begun = start {
                 discard(begun, page - begun)
                 start = nil

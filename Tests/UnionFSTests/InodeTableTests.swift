@@ -85,6 +85,7 @@ struct InodeTableTests {
                 try other.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
             })
         }
+        #expect(MemoryLayout<NodeRecord>.stride == 120 && MemoryLayout<DentryRecord>.stride == 32)
         for node in nodes { other.forget(node, 1) }
         #expect(other.count == 1 && other.isSettled && other.region.residentPages < 64)
     }

@@ -150,6 +150,7 @@ long cs_memfd(const char *name);
 void *cs_map_shared(int fd, size_t length, int writable, int *err);
 long cs_unmap(void *address, size_t length);
 long cs_punch(void *address, size_t length);
+void cs_release_free_memory(void);	/* malloc_trim(3) */
 long cs_align_page(void);
 
 /* ---- threads: a pthread mutex and rwlock on memory that Swift owns ---- */
