@@ -21,8 +21,11 @@ public final class MergedDirectory: Sendable {
 
     /// Looking names up in the parts one by one has cost as much by now as a listing would, which then answers for all.
     /// Whoever does that always pays at most twice what the better choice would have cost.
+    /// When it says so it begins anew: a listing that does not stay in its cache is not made again for each name.
     public func isListingDue() -> Bool {
-        asked.wrappingAdd(UInt32(truncatingIfNeeded: parts.count), ordering: .relaxed).newValue > readingCost
+        guard asked.wrappingAdd(UInt32(truncatingIfNeeded: parts.count), ordering: .relaxed).newValue > readingCost else { return false }
+        asked.store(0, ordering: .relaxed)
+        return true
     }
 
     /// Descriptors that this one keeps open, shared ones included.

@@ -8,7 +8,7 @@ public import LinuxSys
 /// Read with the directory's lock held shared; changed with it held exclusively. The order for readdir is made when it is first asked for, under a mutex of
 /// its own.
 public final class MergedListing: @unchecked Sendable {
-    /// 40 bytes for each name, and the name.
+    /// 32 bytes for each name; the name, a slot or two of the table and a place in the order come on top.
     public struct Entry: Sendable {
         var nameOffset: UInt32
         var nameLength: UInt16
@@ -29,7 +29,7 @@ public final class MergedListing: @unchecked Sendable {
     private var entries: [Entry] = []
     /// Open addressing over the names: index + 1, 0 for free.
     private var slots: [UInt32] = []
-    /// Entries by ascending cookie, the first `orderedCount` of them; the rest came since.
+    /// Entries by ascending cookie; those that came since are not in it yet.
     private var order: [UInt32] = []
     private let ordering = Mutex(.leaf)
     /// Names that are no names of any layer any more.
@@ -145,14 +145,13 @@ public final class MergedListing: @unchecked Sendable {
     }
 
     /// A name was made in the upper layer, or an object moved there.
-    public func show(_ name: NameRef, ino: UInt64, _ kind: FileKind, needsLookup: Bool = false) {
-        let flags = needsLookup ? Entry.inoNeedsLookup : 0
-        guard let known = position(of: name) else { return append(name, LayerSet(0), ino: ino, kind, flags) }
+    public func show(_ name: NameRef, ino: UInt64, _ kind: FileKind) {
+        guard let known = position(of: name) else { return append(name, LayerSet(0), ino: ino, kind, 0) }
         if entries[known].isHidden {
             count += 1
             if entries[known].layers.isEmpty { dead -= 1 }
         }
-        entries[known].flags = flags
+        entries[known].flags = 0
         entries[known].ino = ino
         entries[known].kind = kind
         entries[known].layers.insert(0)
@@ -232,6 +231,4 @@ public struct LayerSet: Sendable, Equatable {
     var isEmpty: Bool { bits == 0 }
     /// The only layer in it; nil where there are several, or may be.
     var single: Int? { bits != 0 && bits & (bits - 1) == 0 && bits != 1 << 63 ? bits.trailingZeroBitCount : nil }
-    /// The uppermost one that has it for sure.
-    var first: Int? { bits == 0 || bits == 1 << 63 ? nil : bits.trailingZeroBitCount }
 }

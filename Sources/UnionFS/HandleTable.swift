@@ -55,30 +55,21 @@ final class HandleTable: @unchecked Sendable {
         return record
     }
 
-    /// Gives a reader of the lower file the upper one too; the first to come wins, and the lower descriptor stays, as somebody may be
-    /// reading from it.
-    func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
-        let index = UInt32(truncatingIfNeeded: handle)
-        let fd = file.release()
-        let (used, spare) = mutex.locked { () -> (FD, FD) in
-            if records[index].upperFD >= 0 { return (FD(raw: records[index].upperFD), fd) }
-            records[index].upperFD = fd.raw
-            return (fd, FD.none)
-        }
-        spare.close()
-        return used
-    }
+    /// Gives a reader of the lower file the upper one too; the lower descriptor stays, as somebody may be reading from it.
+    func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD { keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].upperFD) } }
+    /// The descriptor of a file that was opened without one.
+    func setFile(_ handle: UInt64, _ file: consuming OwnedFD) -> FD { keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].fd) } }
 
-    /// The descriptor of a file that was opened without one; the first to come wins.
-    func setFile(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
-        let index = UInt32(truncatingIfNeeded: handle)
+    /// The first to come wins; the descriptor that stands there in the end.
+    private func keepFirst(_ file: consuming OwnedFD, _ withField: ((inout Int32) -> FD) -> FD) -> FD {
         let fd = file.release()
-        let (used, spare) = mutex.locked { () -> (FD, FD) in
-            if records[index].fd >= 0 { return (FD(raw: records[index].fd), fd) }
-            records[index].fd = fd.raw
-            return (fd, FD.none)
+        let used = mutex.locked {
+            withField { field in
+                if field < 0 { field = fd.raw }
+                return FD(raw: field)
+            }
         }
-        spare.close()
+        if used != fd { fd.close() }
         return used
     }
 

@@ -37,22 +37,20 @@ extension UnionFileSystem {
     /// Nil: somebody else was faster; look again.
     private func decide(_ node: UInt32, _ flags: Int32, writes: Bool) throws(Errno) -> Opened? {
         let isUpper = table[node].hasUpperData
-        guard passesThrough, isUpper || table[node].flags.contains(.large) && mayPassLowerThrough else {
-            guard case .cached(let isFirst) = table.joinCached(node) else { return nil }
-            return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
+        if passesThrough, isUpper || table[node].flags.contains(.large) && mayPassLowerThrough {
+            let file = try openBacking(node, flags & ~O_TRUNC)
+            // A copy-up in between: which of the two was opened is not known.
+            guard table[node].hasUpperData == isUpper else { return nil }
+            if let id = newBacking(file.fd) {
+                guard case .passthrough(let bound) = table.bind(node, id, isLower: !isUpper, writes: writes) else {
+                    connection?.closeBacking(id)
+                    return nil
+                }
+                return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
+            }
         }
-        let file = try openBacking(node, flags & ~O_TRUNC)
-        // A copy-up in between: which of the two was opened is not known.
-        guard table[node].hasUpperData == isUpper else { return nil }
-        guard let id = newBacking(file.fd) else {
-            guard case .cached(let isFirst) = table.joinCached(node) else { return nil }
-            return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
-        }
-        guard case .passthrough(let bound) = table.bind(node, id, isLower: !isUpper, writes: writes) else {
-            connection?.closeBacking(id)
-            return nil
-        }
-        return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
+        guard case .cached(let isFirst) = table.joinCached(node) else { return nil }
+        return try counted(node, passthrough: false) { () throws(Errno) in try openCached(node, flags, isFirst: isFirst) }
     }
 
     /// A new file, whose descriptor is at hand.

@@ -194,6 +194,4 @@ extension InodeTable {
         return mutex.locked { nodes[node].flags.remove(.lostCapabilities) != nil }
     }
     func noteNameDurable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.nameNotDurable) } }
-    /// One more lookup of a node that is known, for a reply that names it.
-    func count(_ node: UInt32) { mutex.locked { nodes[node].lookups += 1 } }
 }

@@ -131,6 +131,18 @@ struct ListingTests {
             }
         }
     }
+    /// Once for what was asked, and not again for each name, should the listing not stay in its cache.
+    @Test func aListingIsDueWhenItHasPaid() throws {
+        let s = try Sandbox()
+        try s.build("a", ["f=1"])
+        try s.build("b", ["g=1"])
+        let root = try s.stack(["a", "b"], upper: false).root
+        var due: [Int] = []
+        for number in 0..<1000 where root.isListingDue() { due.append(number) }
+        #expect(!due.isEmpty && due.count < 100)
+        let gaps = zip(due, due.dropFirst()).map { $1 - $0 }
+        #expect(Set(gaps).count <= 1 && (gaps.first ?? 2) > 1)
+    }
     @Test func namesThatWereNeverInALayerGo() {
         let listing = MergedListing()
         for number in 0..<100_000 {
