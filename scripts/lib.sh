@@ -130,13 +130,14 @@ kernel_mount() {
     return 1
 }
 
-# union_mount MNT UPPER WORK LOWER...: the same with whatever UNION names.
+# union_mount MNT UPPER WORK LOWER...: the same with whatever UNION names. WRITEBACK=on: as where nothing may be passed through.
 union_mount() {
     [ "$UNION" = unionfsd ] || { kernel_mount "$@"; return; }
     local mnt=$1 upper=$2 work=$3 layer arguments=()
     shift 3
     for layer; do arguments+=(--lower "$layer"); done
     [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
+    [ -z "${WRITEBACK:-}" ] || arguments+=(-o "writeback=$WRITEBACK")
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
     [ -z "${REDIRECT_DIR:-}" ] || arguments+=(-o "redirect_dir=$REDIRECT_DIR")
     timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null

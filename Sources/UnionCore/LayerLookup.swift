@@ -25,6 +25,8 @@ public struct Found: Sendable {
     public var isMetacopy = false
     /// With `isMetacopy`: st_blocks of the data, where they were looked at.
     public var dataBlocks: UInt64?
+    /// Whether it has data was not asked (`lookup`, `isBrief`).
+    public var isDataUnseen = false
 }
 
 extension LayerStack {
@@ -34,17 +36,22 @@ extension LayerStack {
     /// name is missing; for a directory also open, listxattr, statx of the OCI mark.
     /// - Parameters:
     ///   - layers: that have something under the name (`MergedListing`): the others are not asked.
-    ///   - opens: false: of a directory that one layer alone has nothing is opened, for two calls in place of four.
-    public func lookup(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, opens: Bool = true) throws(Errno) -> Found? {
+    ///   - isBrief: of a directory that one layer alone has nothing is opened, for two calls in place of four; and a lower file whose blocks could hold it all is not
+    ///     asked whether it is a metacopy (`Found.isDataUnseen`), which saves a getxattr.
+    public func lookup(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, isBrief: Bool = false) throws(Errno) -> Found? {
         if readsOCIWhiteouts, Whiteout.isMarkerName(name) { return nil }
-        if !opens, let layer = layers.single, let part = parent.part(inLayer: layer), let found = try lookupClosed(part, name) { return found }
+        var known: FileStatus?
+        if isBrief, let layer = layers.single, let part = parent.part(inLayer: layer), let status = try statusIfAny(part, name) {
+            if let found = try lookupClosed(part, name, status) { return found }
+            known = status
+        }
         var found = DirectoryUnderWay()
         for part in parent.parts where layers.contains(part.layer) {
-            switch try look(part, name, &found) {
+            switch try look(part, name, &found, known: known) {
             case .absent: continue
             case .end: return try found.result(self)
             case .file(let status):
-                var file = try file(parent, part, name, status)
+                var file = try file(parent, part, name, status, isBrief: isBrief)
                 if file.isMetacopy { try followMetacopy(&file, parent, name) }
                 return file
             case .directory(let redirect):
@@ -65,11 +72,16 @@ extension LayerStack {
         return try found.result(self)
     }
 
-    /// A directory that one layer alone has and that says nothing of itself: a statx and a listxattr. Nil for all else.
-    private func lookupClosed(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Found? {
-        if hasOverrides { return nil }
-        let status = try part.fd.status(name)
-        guard status.isDirectory else { return nil }
+    private func statusIfAny(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> FileStatus? {
+        do throws(Errno) { return try part.fd.status(name) } catch {
+            guard error == .noEntry else { throw error }
+            return nil
+        }
+    }
+
+    /// A directory that one layer alone has and that says nothing of itself: a listxattr. Nil for all else.
+    private func lookupClosed(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found? {
+        guard status.isDirectory, !hasOverrides else { return nil }
         let attributes = try part.fd.listXattrs(name)
         var saysSomething = false
         attributes.forEachName { if visibility.isOverlayOwn($0) && !$0.equals(OverlayXattr.origin.name(xattrs)) { saysSomething = true } }
@@ -142,14 +154,11 @@ extension LayerStack {
     }
 
     /// One part. A directory is opened and added; whether the search goes on below is in the answer.
-    private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay) throws(Errno) -> Look {
-        var status: FileStatus
-        do throws(Errno) {
-            status = try part.fd.status(name)
-        } catch {
-            guard error == .noEntry else { throw error }
-            return hasOCIWhiteout(part, name) ? .end : .absent
-        }
+    /// - Parameter known: its status, where it was asked for just now.
+    private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay, known: FileStatus? = nil) throws(Errno) -> Look {
+        var seen = known
+        if seen == nil { seen = try statusIfAny(part, name) }
+        guard var status = seen else { return hasOCIWhiteout(part, name) ? .end : .absent }
         if try isWhiteout(status, part, name) { return .end }
         if hasOverrides { status = try overridden(status, part.fd, name, layer: part.layer) }
         guard status.isDirectory else {
@@ -257,10 +266,12 @@ extension LayerStack {
     }
 
     /// A file: its number, and for one that has several names in its layer, what the index has of it.
-    private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
+    private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus, isBrief: Bool) throws(Errno) -> Found {
         if hasUpper, part.layer == 0 { return try upperFile(parent, part, name, status) }
         var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
-        if status.isRegular { found.isMetacopy = try isMetacopy(part.fd, name) }
+        if status.isRegular {
+            if isBrief, status.hasRoomForData { found.isDataUnseen = true } else { found.isMetacopy = try isMetacopy(part.fd, name) }
+        }
         if let index, status.nlink > 1, isIndexed(status), let handle = try originHandle(part.fd, name, layer: part.layer) {
             let indexName = handle.indexName
             found.indexName = indexName
@@ -271,6 +282,7 @@ extension LayerStack {
                 found.isInUpper = true
                 found.status = copy
                 found.isShownFromIndex = true
+                found.isDataUnseen = false
                 if copy.isRegular { found.isMetacopy = try indexName.withRef { (n) throws(Errno) in try isMetacopy(index.fd, n) } }
                 found.nlink = try index.unionLinks(indexName, upper: copy.nlink, lower: status.nlink)
             }
@@ -314,4 +326,10 @@ extension Redirect {
         while let last = bytes.last, last != UInt8(ascii: "/") { bytes.removeLast() }
         return FileName(bytes: bytes + Array(name.bytes))
     }
+}
+
+extension FileStatus {
+    /// Its blocks could hold all of it. A metacopy has none of its own, but for those of its attributes, and on filesystems that count blocks by size (squashfs): who
+    /// reads it asks then, and st_blocks is right by then all the same: at least as many as were counted.
+    fileprivate var hasRoomForData: Bool { blocks &* 512 >= size }
 }

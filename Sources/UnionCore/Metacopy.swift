@@ -5,7 +5,7 @@ internal import Glibc
 /// the same name in the layers below, or where `overlay.redirect` says; data-only layers are asked last, by absolute paths only.
 extension LayerStack {
     /// A regular file without data of its own? One getxattr(2).
-    func isMetacopy(_ directory: FD, _ name: NameRef) throws(Errno) -> Bool {
+    public func isMetacopy(_ directory: FD, _ name: NameRef) throws(Errno) -> Bool {
         try directory.xattrFirstByte(name, OverlayXattr.metacopy.name(xattrs)) != nil
     }
 

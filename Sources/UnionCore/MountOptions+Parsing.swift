@@ -69,6 +69,9 @@ extension MountOptions {
         case "noxattrs": noXattrs = try OptionText.flag(name, value)
         case "static_nlink": staticNlink = try OptionText.flag(name, value)
         case "coherent": coherent = try OptionText.flag(name, value)
+        case "writeback":
+            // fuse-overlayfs has 0 and 1, where 1 is its default.
+            writeback = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("auto", .auto), ("1", .auto), ("0", .off)])
         case "transport":
             transport = try OptionText.choice(name, value, [("auto", .auto), ("dev", .dev), ("uring", .uring)])
         case "timeout": cacheSeconds = try OptionText.seconds(name, value)
@@ -148,7 +151,7 @@ extension MountOptions {
             return true
         case "nfs_export", "uuid":
             if value.map({ $0.elementsEqual("off".utf8) || $0.elementsEqual("auto".utf8) }) ?? false { return true }
-        case "plugins", "fast_ino", "writeback", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount", "max_read",
+        case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount", "max_read",
              "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "max_threads", "attr_timeout",
              "entry_timeout", "negative_timeout", "ac_attr_timeout", "blksize", "blkdev", "big_writes", "nonempty",
              "use_ino", "readdir_ino", "kernel_cache", "auto_cache", "direct_io", "hard_remove", "intr", "umask":

@@ -17,8 +17,9 @@ struct CachePolicy: Sendable {
         var wanted = wanted
         wanted.atomicTruncate = true
         wanted.posixACL = !options.noACL
-        // FUSE_DEV_IOC_BACKING_OPEN is for these alone.
+        // FUSE_DEV_IOC_BACKING_OPEN is for these alone; who may not has writes collect instead. The kernel has one of the two.
         wanted.passthrough = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
+        wanted.writebackCache = !options.isReadOnly && (options.writeback == .on || options.writeback == .auto && !wanted.passthrough)
         // Directories are read to know what is in them.
         wanted.readdirPlus = .always
         return wanted

@@ -46,6 +46,7 @@ extension UnionFileSystem {
                 try copyDataUp(node, cause, extent)
                 return true
             }
+            try seeData(node)
             guard let staged = try stageAndPublish(node, extent) else { return false }
             statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
                                     nanoseconds: Clock.monotonic &- began)

@@ -55,6 +55,17 @@ final class HandleTable: @unchecked Sendable {
         return record
     }
 
+    /// Looks through all open files: for what is asked once in a while.
+    func hasWriter(_ node: UInt32) -> Bool {
+        mutex.locked {
+            for index in 1..<next {
+                let record = records[index]
+                if record.node == node, record.flags & HandleRecord.inUse != 0, record.openFlags & OpenFlags.accessMode != 0 { return true }
+            }
+            return false
+        }
+    }
+
     /// Gives a reader of the lower file the upper one too; the lower descriptor stays, as somebody may be reading from it.
     func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD { keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].upperFD) } }
     /// The descriptor of a file that was opened without one.

@@ -98,8 +98,9 @@ extension UnionFileSystem {
             if isFirst { pushContent(node) }
             return Opened(handle: try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: false), flags: reply)
         }
-        let file = try openBacking(node, flags & ~O_TRUNC)
-        return Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: reply)
+        var isDirect = false
+        let file = try openBacking(node, flags & ~O_TRUNC, isDirect: &isDirect)
+        return Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: isDirect ? .directIO : reply)
     }
 
     /// Others go on with the lower file in passthrough, and the name becomes another node with the same number: ESTALE makes the kernel look it up again

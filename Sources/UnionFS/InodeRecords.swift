@@ -88,6 +88,8 @@ struct NodeFlags: OptionSet {
     static let pushed = NodeFlags(rawValue: 16384)
     /// A directory in which names came or went, or that moved: since then the kernel keeps no listing of it.
     static let namesChanged = NodeFlags(rawValue: 65536)
+    /// A lower file of which nobody asked yet whether it has its data or is a metacopy.
+    static let dataUnseen = NodeFlags(rawValue: 131072)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }

@@ -67,6 +67,16 @@ extension InodeTable {
             if d != 0 { dentries[d].flags |= DentryRecord.inUpper }
         }
     }
+    /// `isElsewhere`: it is a metacopy, whose data take so many blocks.
+    func dataSeen(_ node: UInt32, isElsewhere: Bool = false, blocks: UInt64? = nil) {
+        mutex.locked {
+            guard nodes[node].flags.contains(.dataUnseen) else { return }
+            nodes[node].flags.remove(.dataUnseen)
+            guard isElsewhere else { return }
+            nodes[node].flags.insert(.metacopy)
+            nodes[node].dataBlocks = blocks ?? NodeRecord.unknownBlocks
+        }
+    }
     /// A metacopy has its data now. A descriptor of the lower ones stays open until the node goes: a request may be using its number.
     func dataCopiedUp(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.metacopy) } }
 

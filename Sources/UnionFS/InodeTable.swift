@@ -270,6 +270,7 @@ final class InodeTable: @unchecked Sendable {
         if found.isMerged { record.flags.insert(.merged) }
         if found.status.isRegular, !found.isInUpper || found.isMetacopy, found.status.isWorthPassthrough { record.flags.insert(.large) }
         if found.status.size == 0 || found.status.size > UInt64(ContentPush.limit) { record.flags.insert(.notPushed) }
+        if found.isDataUnseen { record.flags.insert(.dataUnseen) }
         if found.isMetacopy {
             record.flags.insert(.metacopy)
             record.dataBlocks = found.dataBlocks ?? NodeRecord.unknownBlocks

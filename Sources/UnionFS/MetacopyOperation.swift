@@ -6,6 +6,28 @@ internal import UnionCore
 /// Files whose data are in a layer below while their metadata are in the upper one (metacopy): where the data are, their copy before the first
 /// write, and the redirect that leads to them from another name.
 extension UnionFileSystem {
+    /// Before a lower file is read, copied up or loses a name: whether it has its data, where its lookup did not ask (`Found.isDataUnseen`). One getxattr, once.
+    /// - Throws: EPERM for a metacopy where the mount follows none, EIO where no layer has the data, as the lookup would have.
+    func seeData(_ node: UInt32) throws(Errno) {
+        while table[node].flags.contains(.dataUnseen) {
+            var location = InodeTable.Location()
+            // Without a name: it was looked at before that went.
+            guard table.locate(node, &location) else { return }
+            try withDirectory(location.parent, exclusive: false) { (directory) throws(Errno) in
+                guard table.version(node) == location.version else { return }
+                try location.name.withRef { (n) throws(Errno) in try seeDataLocked(node, directory, n) }
+            }
+        }
+    }
+    /// - Precondition: the directory's lock is held, and the name is the node's.
+    func seeDataLocked(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) {
+        let record = table[node]
+        guard record.flags.contains(.dataUnseen), let part = directory.part(inLayer: Int(record.layer)) else { return table.dataSeen(node) }
+        guard try stack.isMetacopy(part.fd, name) else { return table.dataSeen(node) }
+        let found = try stack.lookup(directory, name)
+        table.dataSeen(node, isElsewhere: true, blocks: found?.dataBlocks)
+    }
+
     /// An open file of what has the node's data: a layer below for a metacopy file, else its own object.
     func openData(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
         while true {

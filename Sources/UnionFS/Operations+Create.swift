@@ -54,11 +54,6 @@ extension UnionFileSystem {
         return Maker(uid: uid, gid: gid, umask: caller.umask)
     }
 
-    /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
-    func backingFlags(_ flags: Int32) -> Int32 {
-        flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC | OpenFlags.noAccessTime)
-    }
-
     func serveCreate(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
         let parent = try table.node(parent)
         try ensureUpper(parent, .parent)

@@ -6,15 +6,22 @@ internal import UnionCore
 
 /// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon as there is one.
 extension UnionFileSystem {
-    /// Before all else a copy-up for the first writer of a lower file.
+    /// Before all else a copy-up for the first writer of a lower file. One getxattr more for the first open of a lower one (`seeData`).
     func serveOpen(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         let node = try table.node(node)
+        try seeData(node)
         let writes = flags & OpenFlags.accessMode != O_RDONLY || flags & O_TRUNC != 0
         if writes {
             let truncates = flags & O_TRUNC != 0
             try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
         }
         return try withResources { () throws(Errno) in try openFile(node, flags, writes: writes, killSuidGid: killSuidGid, caller) }
+    }
+
+    /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
+    func backingFlags(_ flags: Int32) -> Int32 {
+        let own = flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC | OpenFlags.noAccessTime)
+        return writesBack ? readableToo(own) : own
     }
 
     func openBacking(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
@@ -57,7 +64,9 @@ extension UnionFileSystem {
         // What was stored through a mapping takes no capabilities away; our own write does, and they are put back. (No hole: who may map the file for
         // writing changes it without losing them on any filesystem.)
         let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
-        let written = try withResources { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
+        let written = try withResources { () throws(Errno) in
+            try keepingTime(fd, if: cached || killSuidGid) { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
+        }
         if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
         if killSuidGid, try dropSuidGid(fd, caller, .told) { attributesChanged(try table.node(node)) }
         return written
@@ -98,12 +107,15 @@ extension UnionFileSystem {
 
     func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         let fd = try writable(handle)
-        try withResources { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
+        try withResources { () throws(Errno) in
+            try keepingTime(fd) { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
+        }
         if try dropSuidGid(fd, caller, .none) { attributesChanged(try table.node(node)) }
     }
 
     func serveLseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
         guard whence == Seek.data || whence == Seek.hole else { throw .invalid }
+        try refuseToSeekInUnwritten(handle)
         return try readable(handle).seek(offset, whence)
     }
 
@@ -112,7 +124,9 @@ extension UnionFileSystem {
         guard flags == 0 else { throw .invalid }
         let source = try readable(handle)
         let target = try writable(toHandle)
-        let copied = try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+        let copied = try keepingTime(target) { () throws(Errno) in
+            try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+        }
         if try dropSuidGid(target, caller, .none) { attributesChanged(try table.node(toNode)) }
         return copied
     }
@@ -135,6 +149,7 @@ extension UnionFileSystem {
         case FileIoctl.getVersion: output.storeUInt32(try file.fd.generation(), at: 0)
         case FileIoctl.setFlags, FileIoctl.setFlags32:
             let flags = input.uint32(at: 0)
+            try refuseToProtectUnwritten(flags, isDirectory: isDirectory)
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFileFlags(flags) }
             table.seen(node, try file.fd.status())
             return 0
@@ -147,6 +162,7 @@ extension UnionFileSystem {
             output.storeUInt32(flags.cowExtentSize, at: 16)
         case FileIoctl.setExtended:
             guard input.count >= 28 else { throw .invalid }
+            try refuseToProtectUnwritten(extended: input.uint32(at: 0), isDirectory: isDirectory)
             let flags = ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
                                           project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFsxattr(flags) }

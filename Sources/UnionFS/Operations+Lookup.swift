@@ -32,7 +32,7 @@ extension UnionFileSystem {
             guard let listed = listing.find(name), !listed.isHidden else { return Entry.absent(seconds: policy.seconds) }
             layers = listed.layers
         }
-        guard let found = try stack.lookup(directory, name, in: layers, opens: false) else { return Entry.absent(seconds: policy.seconds) }
+        guard let found = try stack.lookup(directory, name, in: layers, isBrief: true) else { return Entry.absent(seconds: policy.seconds) }
         return try enter(parent, name, found)
     }
 

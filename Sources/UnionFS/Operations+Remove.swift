@@ -41,6 +41,10 @@ extension UnionFileSystem {
     /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its last one.
     /// - Precondition: the directory's lock is held.
     func holdOn(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
+        if table[node].flags.contains(.dataUnseen) {
+            // What cannot be read can be removed all the same.
+            do throws(Errno) { try seeDataLocked(node, directory, name) } catch { table.dataSeen(node, isElsewhere: true) }
+        }
         let record = table[node]
         let data = record.flags.contains(.metacopy) ? try dataIfAny(directory, name) : OwnedFD(adopting: -1)
         if record.flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) {

@@ -52,10 +52,13 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     public override func start(_ connection: Connection) {
         self.connection = connection
         passesThrough = connection.agreed.contains(.passthrough)
+        writesBack = connection.agreed.contains(.writebackCache)
         table.onUnusedBacking = { id in connection.closeBacking(id) }
     }
     /// The kernel may read and write files of the layers itself.
     private(set) var passesThrough = false
+    /// Writes collect in the kernel's page cache (`Writeback.swift`).
+    private(set) var writesBack = false
     /// The kernel has attributes of this node that we changed on its behalf: it asks again. Attributes only, so that no lock is taken that an
     /// operation on the node may hold.
     func attributesChanged(_ node: UInt32) {

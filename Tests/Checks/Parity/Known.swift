@@ -54,6 +54,13 @@ struct Known {
                                         "setxattr(d, user.fuseoverlayfs.", "getxattr(d, user.fuseoverlayfs.", "removexattr(d, user.fuseoverlayfs.",
                                         "listxattr("],
               "private to layers that fuse-overlayfs wrote: hidden, and not the mount's to set"),
+        Entry("writeback", "truncate", ["times changed by truncate to same size"], "the kernel's FUSE client gives no new time then (fuse_do_setattr)"),
+        Entry("writeback", "fallocate-holes", ["lseek("], unwritten),
+        Entry("writeback", "sparse-huge", ["lseek("], unwritten),
+        Entry("writeback", "seek-holes", ["lseek("], unwritten),
+        Entry("writeback", "copy-up-keeps [lower]", ["sparse stays sparse"], unwritten),
+        Entry("writeback", "xattr-effects", ["times changed by setxattr of the same"], "the kernel's FUSE client sets the time by itself (fuse_update_ctime)"),
+        Entry("writeback", "flags", [""], "immutable and append-only are refused: what is held back could not be written any more"),
         Entry("oci", "name-oci", [""], "names of markers cannot be given to files"),
     ]
 
@@ -61,6 +68,7 @@ struct Known {
     static let impure = "link into a listed impure directory does not renew its cache (ovl_dir_modified): d_ino is the real one"
     private static let fifoTimes = "data of a fifo pass through the overlay's inode, and no time reaches the real one"
     private static let holes = "copy-up looks for holes in steps of its chunks of 1 MiB (ovl_copy_up_file)"
+    private static let unwritten = "what is held back has no place on the disk yet: all of a file is data (Writeback.swift)"
     private static let unlinkedLower = "an object removed while it was in a lower layer only cannot be copied up any more, nor lose its last link"
 
     let sets: [String]

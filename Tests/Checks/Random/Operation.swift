@@ -126,3 +126,13 @@ extension Operation: CustomStringConvertible {
 
     private static func keeps(_ slot: Int?) -> String { slot.map { " kept in slot \($0)" } ?? "" }
 }
+
+extension Operation {
+    /// Refused with writeback, or answered otherwise while somebody has the file open for writing (docs/semantics.md).
+    var differsWithWriteback: Bool {
+        switch self {
+        case .guarded, .setFlag, .holes: true
+        default: false
+        }
+    }
+}

@@ -11,6 +11,7 @@ struct RandomRun {
     private var slots = [Choice.Slot?](repeating: nil, count: Side.slotCount)
     /// What is printed before a difference.
     private var recent: [String] = []
+    private let writesBack: Bool
     private var passed = 0
     /// Both names are one tree, and only to be changed: this is how layers are made by the kernel's overlayfs.
     private var alone = false
@@ -28,7 +29,7 @@ struct RandomRun {
         let remount = parser.option("--remount")
         guard let remountEvery = parser.number("--remount-every", default: 1000), remountEvery > 0 else { return Arguments.usage() }
         let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
-        guard knowns.isSubset(of: ["overlay", "metacopy"]) else { return complain("random: no such set of known differences") }
+        guard knowns.isSubset(of: ["overlay", "metacopy", "writeback"]) else { return complain("random: no such set of known differences") }
         guard parser.rest(0) != nil else { return Arguments.usage() }
         let roots = [referencePath, mountPath].map { Sys.open($0, O_RDONLY | O_DIRECTORY) }
         guard roots[0] >= 0, roots[1] >= 0 else { return complain("random: cannot open the trees") }
@@ -39,7 +40,8 @@ struct RandomRun {
         var run = RandomRun(
             reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
             model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes,
-                                                           directoryNumbers: !knowns.contains("overlay"), metacopyTimes: knowns.contains("metacopy")),
+                                                           directoryNumbers: !knowns.contains("overlay"), newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
+            writesBack: knowns.contains("writeback"),
             choice: Choice(random: Random(seed: seed)))
         run.alone = referencePath == mountPath
         printLine("seed \(seed)")
@@ -75,8 +77,8 @@ struct RandomRun {
         return compareTrees(number, dropCaches: false)
     }
 
-    private init(reference: Side, mount: Side, model: Model, check: TreeCheck, choice: Choice) {
-        (self.reference, self.mount, self.model, self.check, self.choice) = (reference, mount, model, check, choice)
+    private init(reference: Side, mount: Side, model: Model, check: TreeCheck, writesBack: Bool, choice: Choice) {
+        (self.reference, self.mount, self.model, self.check, self.writesBack, self.choice) = (reference, mount, model, check, writesBack, choice)
     }
 
     private func failed(_ seed: UInt64, _ number: Int) -> Int32 {
@@ -88,12 +90,13 @@ struct RandomRun {
 
     private mutating func step(_ number: Int, trace: Bool) -> Bool {
         let (operation, actor) = choice.next(model, slots)
+        if writesBack, operation.differsWithWriteback { return true }
         let first = reference.perform(operation, as: actor)
         let second = alone ? first : mount.perform(operation, as: actor)
         let line = "\(number) \(actor)\(operation)"
         remember(line + " = \(first)" + (first == second ? "" : ", mount \(second)"))
         if trace { printLine(recent.last ?? "") }
-        guard first == second || check.metacopyTimes && first.code == second.code && Side.sameButMetacopyTime(first.text, second.text) else {
+        guard first == second || check.newerTimes && first.code == second.code && Side.sameButNewerTime(first.text, second.text) else {
             printLine("DIFF \(line): reference \(first), mount \(second)")
             return false
         }

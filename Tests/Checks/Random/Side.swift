@@ -9,8 +9,8 @@ struct Side {
     private var slots = [Int32](repeating: -1, count: slotCount)
 
     /// As `text`, with the time as the reference's quirk has it: the kernel's overlayfs gives a metacopy file a new mtime when it
-    /// is opened for writing, as it copies the data then. `reference` and `mount` are one object's texts.
-    static func sameButMetacopyTime(_ reference: String, _ mount: String) -> Bool {
+    /// is opened for writing, as it copies the data then; and with writeback the kernel's FUSE client gives none for truncate(2) to the same size. `reference` and `mount` are one object's texts.
+    static func sameButNewerTime(_ reference: String, _ mount: String) -> Bool {
         var words = mount.split(separator: " ")
         let wanted = reference.split(separator: " ")
         guard wanted.contains("file"), let at = words.firstIndex(of: "mtime"), at + 1 < wanted.count, at + 1 < words.count,

@@ -7,8 +7,8 @@ struct TreeCheck {
     let directoryTimes: Bool
     /// Whether d_ino must be st_ino; not when the mount is the kernel's overlayfs itself (Known.impure).
     let directoryNumbers: Bool
-    /// See `Side.sameButMetacopyTime`.
-    let metacopyTimes: Bool
+    /// See `Side.sameButNewerTime`.
+    let newerTimes: Bool
 
     private struct Seen {
         var text: String
@@ -28,7 +28,7 @@ struct TreeCheck {
                 found.append("tree \(path): reference \(seen.text), mount missing")
                 continue
             }
-            if other.text != seen.text, !(metacopyTimes && Side.sameButMetacopyTime(seen.text, other.text)) { found.append("tree \(path): reference \(seen.text), mount \(other.text)") }
+            if other.text != seen.text, !(newerTimes && Side.sameButNewerTime(seen.text, other.text)) { found.append("tree \(path): reference \(seen.text), mount \(other.text)") }
         }
         for (path, seen) in theirs.sorted(by: { $0.key < $1.key }) where ours[path] == nil {
             found.append("tree \(path): reference missing, mount \(seen.text)")

@@ -15,7 +15,7 @@ enum StressRun {
     static func run(_ arguments: [Name]) -> Int32 {
         var parser = Arguments(arguments)
         guard let seconds = parser.number("--seconds"), let processes = parser.number("--processes"),
-              let seed = parser.number("--seed"), processes > 0, processes <= 256, let words = parser.rest(1)
+              let seed = parser.number("--seed"), let known = parser.option("--known") ?? Optional(""), processes > 0, processes <= 256, let words = parser.rest(1)
         else { return Arguments.usage() }
         let work = words[0].joined("unionfsd-check-stress.\(getpid())")
         guard Sys.mkdir(work, 0o755) >= 0, Sys.chdir(work) >= 0 else { return complain("stress: cannot make \(work)") }
@@ -24,7 +24,7 @@ enum StressRun {
         printLine("seed \(seed)")
 
         let start = cs_monotonic_ns()
-        let (ended, lines) = runProcesses(Int(processes), seed: seed, until: start + seconds * 1_000_000_000,
+        let (ended, lines) = runProcesses(Int(processes), seed: seed, writesBack: known == "writeback", until: start + seconds * 1_000_000_000,
                                           patience: Int(seconds) + patience)
         let elapsed = Double(cs_monotonic_ns() - start) / 1e9
         var (operations, passed, failed) = (0, 0, 0)
@@ -51,14 +51,14 @@ enum StressRun {
     }
 
     /// How each process ended, and the line that each has written at its end.
-    private static func runProcesses(_ count: Int, seed: UInt64, until: UInt64, patience: Int) -> ([Int], [Substring]) {
+    private static func runProcesses(_ count: Int, seed: UInt64, writesBack: Bool, until: UInt64, patience: Int) -> ([Int], [Substring]) {
         let pipe = Sys.pipe()
         var children: [Int] = []
         for index in 0..<count {
             let pid = Sys.fork()
             if pid == 0 {
                 Sys.close(pipe.read)
-                var worker = Worker(index: index, count: count, seed: seed)
+                var worker = Worker(index: index, count: count, seed: seed, writesBack: writesBack)
                 let (operations, passed, failed) = worker.work(until: until)
                 writeAll(pipe.write, Array("\(operations) \(passed) \(failed)\n".utf8))
                 exit(0)

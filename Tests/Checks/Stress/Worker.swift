@@ -12,6 +12,8 @@ struct Worker {
 
     let index: Int
     let count: Int
+    /// The kernel's FUSE client then shows a link count of 0 for a while, if somebody lists the directory in the moment of an unlink(2) (docs/semantics.md).
+    let writesBack: Bool
     var random: Random
     var owned: [Own] = []
     private var nextName = 0
@@ -22,7 +24,8 @@ struct Worker {
     static let most = 40
     static let longest = 64 << 10
 
-    init(index: Int, count: Int, seed: UInt64) {
+    init(index: Int, count: Int, seed: UInt64, writesBack: Bool) {
+        self.writesBack = writesBack
         self.index = index
         self.count = count
         random = Random(seed: seed &* 1000 &+ UInt64(index))
