@@ -99,6 +99,14 @@ final class Dispatcher {
         return frame.prefix(total).readOnly
     }
 
+    /// A reply that was complete when its process died, for the request as it comes again.
+    func repeated(_ length: Int, _ unique: UInt64) -> Bytes {
+        let reply = frame.prefix(min(max(length, Dispatcher.headerSize), frame.count))
+        guard let header = reply.readOnly.load(fuse_out_header.self) else { return finish(unique, length: 0, error: Errno.io.code) }
+        frame.store(fuse_out_header(len: UInt32(truncatingIfNeeded: reply.count), error: header.error, unique: unique))
+        return reply.readOnly
+    }
+
     /// A reply that only says EIO, for the request of a reply that the kernel refused.
     func ioError(insteadOf reply: Bytes) -> Bytes {
         finish(reply.load(fuse_out_header.self)?.unique ?? 0, length: 0, error: Errno.io.code)
@@ -152,12 +160,20 @@ final class Dispatcher {
         }
     }
 
-    private func batchForget(_ r: inout Request) {
+    private func batchForget(_ r: inout Request, skipping done: UInt32 = 0) {
         guard let batch = try? r.body.take(fuse_batch_forget_in.self) else { return }
-        var left = batch.count
-        while left > 0, let one = try? r.body.take(fuse_forget_one.self) {
-            filesystem.forget(one.nodeid, one.nlookup)
-            left -= 1
+        var number: UInt32 = 0
+        while number < batch.count, let one = try? r.body.take(fuse_forget_one.self) {
+            if number >= done { filesystem.forget(one.nodeid, one.nlookup) }
+            number += 1
         }
+    }
+
+    /// What is left of a FORGET of which a process before this one did so many entries.
+    func forget(_ message: Bytes, skipping done: UInt32) {
+        guard var request = Request(message) else { return }
+        if request.header.opcode == FUSE_BATCH_FORGET { return batchForget(&request, skipping: done) }
+        guard request.header.opcode == FUSE_FORGET, done == 0, let forget = request.body.rest.load(fuse_forget_in.self) else { return }
+        filesystem.forget(request.node, forget.nlookup)
     }
 }

@@ -7,6 +7,8 @@ public struct Caller: Sendable {
     /// Only with create, mkdir, mknod and tmpfile; 0 elsewhere. Not applied to the mode (FUSE_DONT_MASK): a default ACL of
     /// the directory takes its place.
     public var umask: UInt32
+    /// A process that died had this very request, and may have done what it asks for (FUSE_UNIQUE_RESEND).
+    public var isResent = false
     public init(uid: UInt32, gid: UInt32, pid: UInt32, umask: UInt32) {
         self.uid = uid
         self.gid = gid
@@ -111,6 +113,15 @@ open class FileSystem: @unchecked Sendable {
     open func start(_ connection: Connection) {}
     /// The kernel let go (unmount) or the connection was aborted. After every other method.
     open func stop() {}
+    /// Where a serving thread notes what it is in the middle of; nil: nowhere.
+    open func slot(_ number: Int) -> InflightSlot? { nil }
+    open var slotCount: Int { 0 }
+    /// The kernel has taken back the requests that a process before this one had read: what that process had open for them can go. Before any of them is served again.
+    open func takenOver() {}
+    /// All that the process before had in hand is done.
+    open func goesOn() {}
+    /// What a request that was not answered has counted and opened is taken back.
+    open func undo(_ slot: InflightSlot) {}
     /// A request was served: its opcode, the time from its arrival to its reply, whether it failed.
     open func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {}
 

@@ -11,32 +11,40 @@ final class Receiver: ServingThread, @unchecked Sendable {
     private let dispatcher: Dispatcher
     private let request: UnsafeMutableRawPointer
     private let capacity: Int
+    /// Where the next process finds what this thread was doing; the buffers are there then.
+    private let slot: InflightSlot?
 
     /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise (fuse_dev_do_read).
-    init(_ session: Session, channel: FD, ownsChannel: Bool) {
+    init(_ session: Session, channel: FD, ownsChannel: Bool, slot: InflightSlot? = nil) {
         let payload = Int(session.options.wanted.clampedMaxWrite)
         self.channel = channel
         self.ownsChannel = ownsChannel
-        dispatcher = Dispatcher(session.filesystem, capacity: payload)
+        let length = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
+        self.slot = slot.flatMap { $0.request.count >= length && $0.replies.count >= length ? $0 : nil }
+        dispatcher = self.slot.map { Dispatcher(session.filesystem, replies: $0.replies) } ?? Dispatcher(session.filesystem, capacity: payload)
         dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
-        capacity = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
-        unsafe request = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: Dispatcher.pageSize)
+        capacity = length
+        if let lent = unsafe self.slot?.request.buffer.baseAddress { unsafe request = lent } else {
+            unsafe request = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
+        }
         super.init(session)
     }
     deinit {
-        unsafe request.deallocate()
+        if slot == nil { unsafe request.deallocate() }
         if ownsChannel { channel.close() }
     }
 
     override func run() {
         _ = cs_wake_accept()
         cs_thread_set_channel(channel.raw)
+        slot?.enter()
         session.began(self, cs_thread_self())
         session.ended(self, loop())
     }
 
     private func loop() -> Session.End {
         while !session.isStopping {
+            slot?.clearRequest()
             let received = unsafe cs_read(channel.raw, request, capacity)
             if received > 0 {
                 if let end = serve(unsafe Bytes(UnsafeRawBufferPointer(start: request, count: received))) { return end }
@@ -60,15 +68,24 @@ final class Receiver: ServingThread, @unchecked Sendable {
     private func serve(_ message: Bytes) -> Session.End? {
         let arrived = Clock.monotonic
         let failed: Bool
+        slot?.begin(message)
         let outcome = dispatcher.handle(message)
         switch outcome {
-        case .silent: failed = false
+        case .silent:
+            failed = false
+            // A FORGET is not there any more before it is done with: it must not be done twice.
+            slot?.clearRequest()
+            slot?.end()
         case .reply(let bytes, let error):
             failed = error
+            slot?.replied(bytes.count)
             send(bytes)
+            slot?.end()
         case .library:
+            slot?.end()
             return session.processByLibrary(message, dispatcher)
         case .unreadable:
+            slot?.end()
             Log.error("a message of \(message.count) bytes without a header")
             return nil
         }

@@ -19,7 +19,12 @@ struct Request {
     }
 
     var node: UInt64 { header.nodeid }
-    func caller(umask: UInt32 = 0) -> Caller { Caller(uid: header.uid, gid: header.gid, pid: header.pid, umask: umask) }
+    var isResent: Bool { header.unique & FUSE_UNIQUE_RESEND != 0 }
+    func caller(umask: UInt32 = 0) -> Caller {
+        var caller = Caller(uid: header.uid, gid: header.gid, pid: header.pid, umask: umask)
+        caller.isResent = isResent
+        return caller
+    }
 }
 
 /// Reads a request's body from front to back. Whatever is missing is EINVAL, the answer to a malformed request.

@@ -38,6 +38,7 @@ public final class Session: @unchecked Sendable {
     private var rings = RingSet.none
     /// Only the thread that runs the session.
     private var pacer: Pacer?
+    private var slotsUsed = 0
 
     public init(filesystem: FileSystem, options: SessionOptions = SessionOptions()) {
         self.filesystem = filesystem
@@ -63,16 +64,22 @@ public final class Session: @unchecked Sendable {
 
     /// The session of a worker that died, with `transport` `.device`: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
     /// options. `run` then has the kernel send again what the dead one had read and not answered.
-    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8]) throws(SessionError) {
+    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], at path: FileName? = nil) throws(SessionError) {
+        mountPoint = path
         let library = try newLibrary()
         try library.adopt(device)
         self.library = library
         let error = initRequest.withLent { message in initialize(message, isReplay: true) }
         if let error { throw SessionError(errno: error, text: "the INIT request to resume from") }
-        // Requests would go on into the rings of the dead one, and wait there for ever (kernel-facts, "Taking over a session").
+        // Requests would go on into the rings of the dead one, and wait there for ever.
         if options.transport != .device, connection?.offered.contains(.ioUring) ?? false {
             throw SessionError(errno: .notSupported, text: "a session over io_uring cannot be taken over yet")
         }
+        guard connection?.offered.contains(.resend) ?? false else {
+            throw SessionError(errno: .notSupported, text: "this kernel does not send requests again (Linux 6.9)")
+        }
+        do throws(Errno) { try connection?.resend() } catch { throw SessionError(errno: error, text: "the kernel does not send again what was under way") }
+        filesystem.takenOver()
     }
 
     private func newLibrary() throws(SessionError) -> Library {
@@ -93,10 +100,13 @@ public final class Session: @unchecked Sendable {
         let isResumed = connection != nil
         if !isResumed { rings = RingSet(options) }
         // INIT comes first and alone: one thread until it is answered, on the original descriptor.
-        try begin(Receiver(self, channel: library.device, ownsChannel: false))
+        if isResumed {
+            if let end = takeOver(library.device) { return finish(library, end) }
+            filesystem.goesOn()
+        }
+        try begin(Receiver(self, channel: library.device, ownsChannel: false, slot: nextSlot()))
         if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
         if let connection, !isStopping {
-            if isResumed, connection.agreed.contains(.resend) { try? connection.resend() }
             if connection.agreed.contains(.ioUring) { try beginRings(library.device) } else {
                 if options.transport == .ring { Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse") }
                 for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
@@ -108,12 +118,28 @@ public final class Session: @unchecked Sendable {
         wakeUntilEnded()
         for receiver in receivers { receiver.thread.take()?.join() }
         receivers = []
+        return finish(library, end ?? .stopped)
+    }
+
+    private func finish(_ library: Library, _ end: End) -> End {
         if let connection {
             connection.close()
             filesystem.stop()
         }
         if unmountsAtEnd { library.unmount() }
-        return end ?? .stopped
+        return end
+    }
+
+    /// What the process before this one had in hand. Nil: go on.
+    private func takeOver(_ device: FD) -> End? {
+        guard let connection else { return .failed(.invalid) }
+        return Takeover(filesystem, connection, device).run()
+    }
+
+    private func nextSlot() -> InflightSlot? {
+        let slot = filesystem.slot(slotsUsed)
+        slotsUsed += 1
+        return slot
     }
 
     /// Makes `run` return when the requests in progress are answered. From any thread; not from a signal handler.
@@ -163,7 +189,7 @@ public final class Session: @unchecked Sendable {
         let clone = cs_fuse_clone(device.raw)
         let channel = clone >= 0 ? FD(raw: Int32(truncatingIfNeeded: clone)) : device
         do throws(SessionError) {
-            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0))
+            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0, slot: nextSlot()))
         } catch {
             // Fewer threads serve as well.
             Log.error(error.text, error.errno)

@@ -5,6 +5,42 @@ internal import Glibc
 public enum Process {
     /// fork(2): 0 in the child. Only before the first thread.
     public static func fork() throws(Errno) -> Int32 { Int32(try checked { cs_fork() }) }
+    /// fork(2) with one table of descriptors for both: what the child opens stays open when it is dead. Only before the first thread.
+    public static func forkSharingFiles() throws(Errno) -> Int32 { Int32(try checked { cs_fork_sharing_files() }) }
+    /// Numbers of all descriptors of this process.
+    public static var openDescriptors: [Int32] {
+        var numbers: [Int32] = []
+        do throws(Errno) {
+            let directory = try FD.currentDirectory.open(FileName("/proc/self/fd"), OpenFlags.directory)
+            var reader = DirectoryReader(directory.fd)
+            try reader.forEach { (name, _, _) throws(Errno) in
+                if let number = Int32(String(decoding: name.bytes, as: UTF8.self)), number != directory.number { numbers.append(number) }
+                return true
+            }
+        } catch { /* Without /proc none are known, and none is closed. */ }
+        return numbers
+    }
+    /// SIGTERM, SIGINT, SIGHUP and SIGCHLD wait for `nextSignal`.
+    public static func holdSignals() { _ = cs_signals_hold() }
+    public static func releaseSignals() { _ = cs_signals_release() }
+    /// Allocates nothing. Nil: none came in so many milliseconds.
+    public static func nextSignal(milliseconds: Int32 = -1) -> Int32? {
+        let n = cs_signals_wait(milliseconds)
+        return n > 0 ? Int32(truncatingIfNeeded: n) : nil
+    }
+    /// Nil: it lives. Allocates nothing.
+    public static func ended(_ pid: Int32) -> Exit? {
+        var status: Int32 = 0
+        let n = unsafe cs_waitpid(pid, &status, WNOHANG)
+        guard n == pid else { return n == Int(-ECHILD) ? .code(1) : nil }
+        return cs_wifexited(status) != 0 ? .code(cs_wexitstatus(status)) : .signal(cs_wtermsig(status))
+    }
+    /// A process group of its own: what a terminal sends to the other one does not come here.
+    public static func ownGroup() { _ = setpgid(0, 0) }
+    public static func send(_ signal: Int32, to pid: Int32) { _ = kill(pid, signal) }
+    /// How eagerly the kernel ends this process for want of memory: -1000 never, 0 as others (proc_pid_oom_score_adj(5)). False: not allowed.
+    @discardableResult
+    public static func setKillPreference(_ score: Int32) -> Bool { cs_prefer_to_kill(score) >= 0 }
     public static func newSession() throws(Errno) { try checked { cs_setsid() } }
     public static var id: Int32 { getpid() }
     public static func pipe() throws(Errno) -> (read: FD, write: FD) {

@@ -75,6 +75,10 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
     case staleReaders = 5
     /// Open files whose data the kernel moves without asking us.
     case passthroughFiles = 6
+    /// How often the process that serves was started again after it died.
+    case restarts = 7
+    /// Microseconds from the last such death to the first request served after it.
+    case takeoverTime = 8
 
     public var name: String {
         switch self {
@@ -85,6 +89,8 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
         case .indexEntries: "index_entries"
         case .staleReaders: "stale_readers"
         case .passthroughFiles: "passthrough_files"
+        case .restarts: "restarts"
+        case .takeoverTime: "takeover_microseconds"
         }
     }
 }

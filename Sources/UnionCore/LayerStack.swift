@@ -36,6 +36,8 @@ public final class LayerStack: Sendable {
     public let lowersAreReadOnly: Bool
     /// Of the upper filesystem: see `WriteOrder`.
     let keepsWriteOrder: Bool
+    /// Nobody else uses the work directory.
+    private let ownsWork: Bool
     /// Made to fail on purpose, in tests.
     public let faults: FaultPlan?
 
@@ -44,6 +46,7 @@ public final class LayerStack: Sendable {
     ///   - faults: for tests.
     /// - Throws: with the layer and the reason.
     public init(options: MountOptions, ownsWork: Bool = true, faults: FaultPlan? = nil) throws(UnionError) {
+        self.ownsWork = ownsWork
         var told: [String] = []
         var filesystems: [UInt64] = []
         var opened: [Layer] = []
@@ -127,6 +130,13 @@ public final class LayerStack: Sendable {
         notes = told
         // Other directories are looked at when they are looked up.
         if let top = root.upper { adoptProtection(top.fd, NameRef.empty) }
+    }
+
+    /// What requests of a process that died have left in the work directory goes; two mounts that share one leave it to the next mount.
+    public func cleanWork() {
+        work?.renew()
+        guard ownsWork, let work else { return }
+        do throws(Errno) { try work.clean() } catch { /* Names are new ones: nothing of the union depends on it. */ }
     }
 
     /// Takes leave of the disk: at unmount, after the last request.

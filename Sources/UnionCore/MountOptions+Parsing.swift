@@ -69,6 +69,7 @@ extension MountOptions {
         case "noxattrs": noXattrs = try OptionText.flag(name, value)
         case "static_nlink": staticNlink = try OptionText.flag(name, value)
         case "coherent": coherent = try OptionText.flag(name, value)
+        case "guardian": guardian = try OptionText.flag(name, value)
         case "writeback":
             // fuse-overlayfs has 0 and 1, where 1 is its default.
             writeback = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("auto", .auto), ("1", .auto), ("0", .off)])

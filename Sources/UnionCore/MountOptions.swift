@@ -98,6 +98,8 @@ public struct MountOptions: Sendable {
 
     /// No passthrough of lower files: every reader sees what is written after a copy-up.
     public var coherent = false
+    /// A second process that starts the one that serves again, should it die.
+    public var guardian = true
     /// Writes collect in the page cache of the mount and are written when it is flushed, at close(2) at the latest; in place of passthrough. auto: where that is not ours.
     public var writeback: Switch = .auto
     public var transport: Transport = .auto

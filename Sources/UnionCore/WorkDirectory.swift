@@ -66,6 +66,9 @@ public final class WorkDirectory: Sendable {
         ShortName(prefix: "#", number: counter.wrappingAdd(1, ordering: .relaxed).newValue)
     }
 
+    /// Names of another process than before.
+    func renew() { counter.store(Clock.monotonic << 20 ^ UInt64(UInt32(bitPattern: Process.id)) << 40, ordering: .relaxed) }
+
     /// One more name for the one whiteout inode; a new inode when it has all the links that the filesystem allows.
     func linkWhiteout(to directory: FD, _ name: NameRef) throws(Errno) {
         try whiteoutName.withRef { (shared) throws(Errno) in

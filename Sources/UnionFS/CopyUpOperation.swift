@@ -85,6 +85,8 @@ extension UnionFileSystem {
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
             }
         }
+        Inflight.copying(node)
+        defer { Inflight.copying(0) }
         let published = try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) -> Bool in
             guard table.version(node) == location.version, let upper = directory.upper else { return false }
             try location.name.withRef { (name) throws(Errno) in
@@ -139,7 +141,12 @@ extension UnionFileSystem {
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 guard !table.nameIsInUpper(parent, name), let upper = directory.upper else { return }
                 let record = table[node]
-                try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
+                do throws(Errno) {
+                    try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
+                } catch {
+                    // By a worker that died before the table knew.
+                    guard error == .exists, let found = try stack.lookup(directory, name), found.isInUpper, !found.isShownFromIndex, found.indexName == indexName else { throw error }
+                }
                 listings.find(parent)?.copiedUp(name)
                 table.noteNameInUpper(parent, name)
                 if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: true) }

@@ -7,9 +7,14 @@ final class HandleTable: @unchecked Sendable {
     /// Keeps the records mapped.
     private let region: RecordRegion
     private let records: RecordArray<HandleRecord>
-    private let mutex = Mutex(.leaf)
+    private let mutex: RecordLock
+    /// One record: where the table ends.
+    private let header: RecordArray<HandleHeader>
     private var free: [UInt32] = []
-    private var next: UInt32 = 1
+    private var next: UInt32 {
+        get { max(header[0].next, 1) }
+        set { header[0].next = newValue }
+    }
     private var files = 0 { didSet { statistics?.setGauge(.openFiles, files) } }
     private var passedThrough = 0 { didSet { statistics?.setGauge(.passthroughFiles, passedThrough) } }
     private let statistics: MountStatistics?
@@ -17,7 +22,30 @@ final class HandleTable: @unchecked Sendable {
     init(region: RecordRegion, statistics: MountStatistics? = nil) {
         self.region = region
         records = region.handles
+        header = region.handleHeader
+        mutex = RecordLock(region.handleJournal)
         self.statistics = statistics
+    }
+
+    /// The table of a process that died, after its journal was undone: what was in its own memory is made anew.
+    func rebuild() {
+        mutex.locked {
+            free = []
+            var (open, passed) = (0, 0)
+            for index in 1..<next {
+                guard records[index].flags & HandleRecord.inUse != 0 else {
+                    free.append(index)
+                    continue
+                }
+                open += 1
+                if records[index].flags & HandleRecord.passthrough != 0 { passed += 1 }
+            }
+            files = open
+            passedThrough = passed
+        }
+    }
+    func forEachOpen(_ body: (HandleRecord) -> Void) {
+        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 { body(records[index]) }
     }
 
     var openFiles: Int { mutex.locked { files } }
@@ -31,19 +59,21 @@ final class HandleTable: @unchecked Sendable {
 
     /// Takes over the descriptor.
     func addFile(_ node: UInt32, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool, passthrough: Bool = false) throws(Errno) -> UInt64 {
+        var record = HandleRecord()
+        record.node = node
+        record.openFlags = openFlags
+        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
+        record.fd = file.number
         // The descriptor is closed by its owner if there is no room.
         let index = try mutex.locked { () throws(Errno) in
             let index = try takeLocked()
             files += 1
             if passthrough { passedThrough += 1 }
+            records[index] = record
+            Inflight.opened(index, mutex.journal)
             return index
         }
-        var record = HandleRecord()
-        record.node = node
-        record.fd = file.release().raw
-        record.openFlags = openFlags
-        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
-        records[index] = record
+        _ = file.release()
         return UInt64(index)
     }
 

@@ -5,6 +5,13 @@ struct HashIndex {
 
     init(size: Int = 4096) { heads = [UInt32](repeating: 0, count: size) }
 
+    /// Room for so many without growing.
+    init(holding count: Int) {
+        var size = 4096
+        while size < count { size *= 2 }
+        self.init(size: size)
+    }
+
     func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (heads.count - 1) }
     subscript(slot: Int) -> UInt32 {
         get { slot >= 0 && slot < heads.count ? heads[slot] : 0 }

@@ -73,7 +73,11 @@ extension UnionFileSystem {
 
     /// A backing that the kernel refuses (a filesystem that is stacked itself: ELOOP) makes nothing fail: the file is read and written through us.
     private func newBacking(_ file: FD) -> UInt32? {
-        do throws(Errno) { return try connection?.openBacking(file) } catch { return nil }
+        do throws(Errno) {
+            guard let id = try connection?.openBacking(file) else { return nil }
+            Inflight.backing(id)
+            return id
+        } catch { return nil }
     }
 
     /// Takes the count back where the open fails.

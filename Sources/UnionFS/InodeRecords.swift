@@ -134,12 +134,24 @@ struct HandleRecord {
 struct RecordArray<Record> {
     private let base: UnsafeMutablePointer<Record>
     let capacity: UInt32
+    private let journal: Journal
 
-    init(_ memory: SharedMemory, offset: Int, capacity: Int) {
+    init(_ memory: SharedMemory, offset: Int, capacity: Int, _ journal: Journal) {
         unsafe base = (memory.base + offset).bindMemory(to: Record.self, capacity: capacity)
         self.capacity = UInt32(capacity)
+        self.journal = journal
     }
+    /// What is changed is saved in the journal first: with the lock held that belongs to it.
     subscript(index: UInt32) -> Record {
+        unsafeAddress { unsafe UnsafePointer(base + Int(index < capacity ? index : 0)) }
+        nonmutating unsafeMutableAddress {
+            let at = unsafe base + Int(index < capacity ? index : 0)
+            unsafe journal.save(UnsafeRawPointer(at), MemoryLayout<Record>.stride)
+            return unsafe at
+        }
+    }
+    /// For what the next process makes anew from the rest: chains of hash tables.
+    subscript(unsaved index: UInt32) -> Record {
         unsafeAddress { unsafe UnsafePointer(base + Int(index < capacity ? index : 0)) }
         nonmutating unsafeMutableAddress { unsafe base + Int(index < capacity ? index : 0) }
     }
@@ -150,13 +162,30 @@ struct RecordArray<Record> {
 struct NameHeap {
     private let base: UnsafeMutableRawPointer
     private let blocks: UInt32
+    private let journal: Journal
     private var next: UInt32 = 1
     /// First free block of each size in blocks; the next one's number stands in it.
     private var free = InlineArray<33, UInt32>(repeating: 0)
 
-    init(_ memory: SharedMemory, offset: Int, length: Int) {
+    init(_ memory: SharedMemory, offset: Int, length: Int, _ journal: Journal) {
         unsafe base = memory.base + offset
         blocks = UInt32(length / 16)
+        self.journal = journal
+    }
+    /// What is free and what is not, from the names that there are: block and length of each.
+    mutating func rebuild(_ names: [(block: UInt32, length: Int)]) {
+        free = InlineArray<33, UInt32>(repeating: 0)
+        next = 1
+        for name in names.sorted(by: { $0.block < $1.block }) {
+            // Room between two names becomes free blocks of the longest size that fits.
+            while next < name.block { release(min(name.block - next, 32)) }
+            next = name.block + UInt32((name.length + 16) / 16)
+        }
+    }
+    private mutating func release(_ size: UInt32) {
+        unsafe (base + Int(next) * 16).storeBytes(of: free[Int(size)], as: UInt32.self)
+        free[Int(size)] = next
+        next += size
     }
 
     /// Block number, or 0 when the heap is full or the name longer than 511 bytes.
@@ -180,6 +209,8 @@ struct NameHeap {
     mutating func remove(_ block: UInt32, length: Int) {
         let size = (length + 16) / 16
         guard block != 0, block < blocks, size <= 32 else { return }
+        // The link goes over the beginning of a name that may have to come back.
+        unsafe journal.save(UnsafeRawPointer(base + Int(block) * 16), 8)
         unsafe (base + Int(block) * 16).storeBytes(of: free[size], as: UInt32.self)
         free[size] = block
     }
@@ -211,28 +242,99 @@ struct NameBuffer {
     }
 }
 
+/// Where the tables end, and what else must go on: part of the records.
+struct TableHeader {
+    var nextNode: UInt32 = 0
+    var nextDentry: UInt32 = 0
+    var lastGeneration: UInt32 = 0
+    var reserved: UInt32 = 0
+}
+struct HandleHeader {
+    var next: UInt32 = 0
+    var reserved: UInt32 = 0
+}
+
+/// The lock of a table whose changes are whole: done, or as if they had not begun when the process dies.
+final class RecordLock: Sendable {
+    private let mutex = Mutex(.leaf)
+    let journal: Journal
+    init(_ journal: Journal) { self.journal = journal }
+
+    @inline(__always)
+    func locked<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        mutex.lock()
+        defer {
+            journal.commit()
+            mutex.unlock()
+        }
+        return try body()
+    }
+}
+
 /// The mapped region: address space for as many records as a mount can ever need; memory only for those in use.
 final class RecordRegion: Sendable {
     static let nodeCapacity = 16 << 20
     static let dentryCapacity = 24 << 20
     static let handleCapacity = 1 << 20
     static let heapLength = 4 << 30
+    private static let tableJournalLength = 1 << 20, handleJournalLength = 1 << 16
 
     let memory: SharedMemory
-    private let dentryOffset: Int, handleOffset: Int, heapOffset: Int
+    private let dentryOffset: Int, handleOffset: Int, heapOffset: Int, headerOffset: Int, journalOffset: Int, slotOffset: Int
+    /// The longest message: a WRITE of 1 MiB and its headers, or a ring's page of headers before it.
+    private static let slotBuffer = (1 << 20) + (32 << 10)
+    let slotCount: Int
 
-    init() throws(Errno) {
+    init(slots: Int = 0) throws(Errno) {
         let nodes = Self.nodeCapacity * MemoryLayout<NodeRecord>.stride
         let dentries = Self.dentryCapacity * MemoryLayout<DentryRecord>.stride
         let handles = Self.handleCapacity * MemoryLayout<HandleRecord>.stride
         dentryOffset = nodes
         handleOffset = nodes + dentries
         heapOffset = nodes + dentries + handles
-        memory = try SharedMemory(name: "unionfsd-inodes", length: heapOffset + Self.heapLength)
+        headerOffset = heapOffset + Self.heapLength
+        journalOffset = headerOffset + SharedMemory.pageSize
+        slotOffset = journalOffset + Self.tableJournalLength + Self.handleJournalLength
+        slotCount = slots
+        memory = try SharedMemory(name: "unionfsd-inodes", length: slotOffset + slots * InflightSlot.length(buffer: Self.slotBuffer))
     }
-    var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity) }
-    var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity) }
-    var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity) }
+    var tableJournal: Journal { Journal(memory, offset: journalOffset, capacity: Self.tableJournalLength) }
+    var handleJournal: Journal { Journal(memory, offset: journalOffset + Self.tableJournalLength, capacity: Self.handleJournalLength) }
+    var tableHeader: RecordArray<TableHeader> { RecordArray(memory, offset: headerOffset, capacity: 1, tableJournal) }
+    var handleHeader: RecordArray<HandleHeader> { RecordArray(memory, offset: headerOffset + 256, capacity: 1, handleJournal) }
+    var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity, tableJournal) }
+    var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity, tableJournal) }
+    var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity, handleJournal) }
+    func slot(_ number: Int) -> InflightSlot? {
+        number >= 0 && number < slotCount ? InflightSlot(memory, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer), buffer: Self.slotBuffer) : nil
+    }
+    /// The bytes of INIT: whoever takes over has to know what was agreed.
+    func keep(_ initRequest: [UInt8]) {
+        let room = SharedMemory.pageSize - Self.initOffset - 8
+        guard initRequest.count <= room else { return }
+        let at = unsafe memory.base + headerOffset + Self.initOffset
+        for (i, byte) in initRequest.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: 8 + i, as: UInt8.self) }
+        unsafe Atomics.storeRelease(at.assumingMemoryBound(to: UInt64.self), UInt64(initRequest.count))
+    }
+    var hasInit: Bool { unsafe Atomics.loadAcquire((memory.base + headerOffset + Self.initOffset).assumingMemoryBound(to: UInt64.self)) != 0 }
+    /// Empty before INIT.
+    var initRequest: [UInt8] {
+        let at = unsafe memory.base + headerOffset + Self.initOffset
+        let count = Int(clamping: unsafe Atomics.loadAcquire(at.assumingMemoryBound(to: UInt64.self)))
+        guard count <= SharedMemory.pageSize - Self.initOffset - 8 else { return [] }
+        return (0..<count).map { unsafe at.load(fromByteOffset: 8 + $0, as: UInt8.self) }
+    }
+    private static let initOffset = 512
+    /// Which of the processes, from 0 on, has last begun to serve, and 1.
+    private var servingWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 384).assumingMemoryBound(to: UInt64.self) }
+    var serving: Int {
+        get { Int(clamping: unsafe Atomics.loadAcquire(servingWord)) - 1 }
+        set { unsafe Atomics.storeRelease(servingWord, UInt64(newValue + 1)) }
+    }
+
+    /// Some process before this one served from here.
+    var isUsed: Bool { tableHeader[0].nextNode != 0 }
+
     func discardNodes(_ page: UInt32, _ count: UInt32) { discard(0, page, count) }
     func discardDentries(_ page: UInt32, _ count: UInt32) { discard(dentryOffset, page, count) }
     private func discard(_ offset: Int, _ page: UInt32, _ count: UInt32) {
@@ -248,5 +350,5 @@ final class RecordRegion: Sendable {
         memory.discard(from: dentryOffset, length: handleOffset - dentryOffset)
         memory.discard(from: heapOffset, length: Self.heapLength)
     }
-    var heap: NameHeap { NameHeap(memory, offset: heapOffset, length: Self.heapLength) }
+    var heap: NameHeap { NameHeap(memory, offset: heapOffset, length: Self.heapLength, tableJournal) }
 }

@@ -51,7 +51,8 @@ extension InodeTable {
     func version(_ node: UInt32) -> UInt32 { nodes[node].version }
 
     /// `dataBlocks`: the copy is a metacopy, whose data take as much room.
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64) {
+    /// `hasName`: the upper layer has this very name.
+    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64, hasName: Bool = true) {
         mutex.locked {
             nodes[node].layer = 0
             nodes[node].flags.insert([.upper, .nameNotDurable])
@@ -64,7 +65,8 @@ extension InodeTable {
             if indexed { nodes[node].flags.insert(.indexed) }
             nodes[node].version &+= 1
             let d = find(parent, name)
-            if d != 0 { dentries[d].flags |= DentryRecord.inUpper }
+            if d != 0, hasName { dentries[d].flags |= DentryRecord.inUpper }
+            Inflight.copied(mutex.journal)
         }
     }
     /// `isElsewhere`: it is a metacopy, whose data take so many blocks.
@@ -93,6 +95,13 @@ extension InodeTable {
         }
         _ = old // Kept open: a request may be using its number. A lower file that is unlinked, open and then changed is rare.
     }
+    /// A file that no index keeps together with others: its only name.
+    func isLower(_ parent: UInt32, _ name: NameRef) -> Bool {
+        mutex.locked {
+            let d = find(parent, name)
+            return d != 0 && !nodes[dentries[d].node].flags.contains(.upper)
+        }
+    }
     func noteNameInUpper(_ parent: UInt32, _ name: NameRef) {
         mutex.locked {
             let d = find(parent, name)
@@ -102,11 +111,12 @@ extension InodeTable {
 
     /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody knows the
     /// node, it is closed. `data`: of a metacopy the file with its data, likewise. `isGone`: no name is left at all.
-    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool) {
+    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool, isAll: Bool = true) {
         let fd = orphan.release()
         let dataFD = data.release()
         var unused: UInt32 = 0
         let (leftOver, dataLeftOver) = changing { () -> (FD, FD) in
+            if isAll { Inflight.done(mutex.journal) }
             let d = find(parent, name)
             guard d != 0 else { return (fd, dataFD) }
             let node = dentries[d].node
@@ -131,6 +141,7 @@ extension InodeTable {
     /// A name moved on disk; what stood at the new one was removed before (`removed`).
     func renamed(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) throws(Errno) {
         try changing { () throws(Errno) in
+            Inflight.done(mutex.journal)
             let d = find(parent, name)
             guard d != 0 else { return }
             let node = dentries[d].node
@@ -144,6 +155,7 @@ extension InodeTable {
     }
     func exchanged(_ parent: UInt32, _ name: NameRef, _ newParent: UInt32, _ newName: NameRef) {
         changing {
+            Inflight.done(mutex.journal)
             let a = find(parent, name)
             let b = find(newParent, newName)
             guard a != 0, b != 0 else {
@@ -175,11 +187,14 @@ extension InodeTable {
     func linked(_ node: UInt32, _ parent: UInt32, _ name: NameRef) throws(Errno) {
         try changing { () throws(Errno) in
             let stale = find(parent, name)
+            // By a worker that died before it could say so.
+            let isCounted = stale != 0 && dentries[stale].node == node
+            nodes[node].lookups += 1
+            Inflight.counted(node, mutex.journal)
             if stale != 0 { removeNameLocked(stale) }
             try addNameLocked(node, parent, name, inUpper: true)
-            nodes[node].lookups += 1
             nodes[node].flags.remove(.unlinked)
-            if nodes[node].unionLinks > 0 { nodes[node].unionLinks += 1 }
+            if nodes[node].unionLinks > 0, !isCounted { nodes[node].unionLinks += 1 }
             if !nodes[node].flags.contains(.hashed) { addNumberLocked(node) }
         }
     }

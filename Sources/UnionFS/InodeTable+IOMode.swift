@@ -112,6 +112,7 @@ extension InodeTable {
 
     func takeBackingLocked(_ node: UInt32) -> UInt32 {
         let id = nodes[node].backing
+        if id != 0 { Inflight.backing(id, mutex.journal) }
         nodes[node].backing = 0
         nodes[node].flags.remove(.lowerBacking)
         return id

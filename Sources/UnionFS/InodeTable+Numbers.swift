@@ -17,7 +17,7 @@ extension InodeTable {
                 while at != 0 {
                     let next = nodes[at].nextInHash
                     let slot = numbers.slot(Self.mixed(nodes[at].ino))
-                    nodes[at].nextInHash = numbers[slot]
+                    nodes[unsaved: at].nextInHash = numbers[slot]
                     numbers[slot] = at
                     at = next
                 }

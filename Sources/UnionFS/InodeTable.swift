@@ -12,19 +12,26 @@ final class InodeTable: @unchecked Sendable {
     let nodes: RecordArray<NodeRecord>
     let dentries: RecordArray<DentryRecord>
     var heap: NameHeap
-    let mutex = Mutex(.leaf)
+    let mutex: RecordLock
+    /// One record: where the tables end.
+    let header: RecordArray<TableHeader>
     var names = HashIndex()
     /// By inode number: InodeTable+Numbers.swift.
     var numbers = HashIndex()
     var freeNodes: [UInt32] = []
     var freeDentries: [UInt32] = []
-    var nextNode: UInt32 = 2
-    var nextDentry: UInt32 = 1
-    private var lastGeneration: UInt32 = 0
+    var nextNode: UInt32 {
+        get { header[0].nextNode }
+        set { header[0].nextNode = newValue }
+    }
+    var nextDentry: UInt32 {
+        get { header[0].nextDentry }
+        set { header[0].nextDentry = newValue }
+    }
     /// InodeTable+Trim.swift: the pages to go on with, and how many nodes were freed since.
     var nodeTrim: UInt32 = 1, dentryTrim: UInt32 = 1, freedSinceTrim = 0
     /// Shown to the command line, kept as it changes so that it is right when nobody serves any more.
-    private(set) var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
+    var live = 1 { didSet { statistics?.setGauge(.inodes, live) } }
     let statistics: MountStatistics?
     /// Files whose backing is known to the kernel and that nobody has open.
     var idleBackings = [(node: UInt32, generation: UInt32)](repeating: (0, 0), count: 512)
@@ -41,6 +48,9 @@ final class InodeTable: @unchecked Sendable {
         nodes = region.nodes
         dentries = region.dentries
         heap = region.heap
+        header = region.tableHeader
+        mutex = RecordLock(region.tableJournal)
+        if region.isUsed { return }
         var record = NodeRecord()
         record.ino = rootIno
         record.lookups = 1
@@ -48,7 +58,10 @@ final class InodeTable: @unchecked Sendable {
         record.kind = FileKind.directory.rawValue
         record.flags = rootIsUpper ? [.inUse, .upper] : [.inUse]
         if rootIsMerged { record.flags.insert(.merged) }
-        nodes[Self.root] = record
+        mutex.locked {
+            nodes[Self.root] = record
+            header[0] = TableHeader(nextNode: 2, nextDentry: 1)
+        }
     }
 
     var count: Int { mutex.locked { live } }
@@ -99,6 +112,7 @@ final class InodeTable: @unchecked Sendable {
             if d == 0 { return nil }
             let node = dentries[d].node
             nodes[node].lookups += 1
+            Inflight.counted(node, mutex.journal)
             return node
         }
     }
@@ -150,7 +164,7 @@ final class InodeTable: @unchecked Sendable {
             while at != 0 {
                 let next = dentries[at].nextInHash
                 let slot = names.slot(UInt64(dentries[at].hash))
-                dentries[at].nextInHash = names[slot]
+                dentries[unsaved: at].nextInHash = names[slot]
                 names[slot] = at
                 at = next
             }
@@ -202,6 +216,7 @@ final class InodeTable: @unchecked Sendable {
             if known != 0 {
                 let node = dentries[known].node
                 nodes[node].lookups += 1
+                Inflight.counted(node, mutex.journal)
                 return node
             }
             let inUpper = found.isInUpper && !found.isShownFromIndex
@@ -213,6 +228,7 @@ final class InodeTable: @unchecked Sendable {
                 throw error
             }
             nodes[node].lookups += 1
+            Inflight.counted(node, mutex.journal)
             return node
         }
     }
@@ -241,14 +257,16 @@ final class InodeTable: @unchecked Sendable {
                 }
             }
             nodes[node].lookups = 1
+            Inflight.counted(node, mutex.journal)
             return node
         }
     }
 
     /// One for each node that is made: the record of a free index may be gone. 0 is the root's; after 4 billion nodes they come again.
     private func takeGenerationLocked() -> UInt32 {
-        lastGeneration = lastGeneration == UInt32.max ? 1 : lastGeneration + 1
-        return lastGeneration
+        let last = header[0].lastGeneration
+        header[0].lastGeneration = last == UInt32.max ? 1 : last + 1
+        return header[0].lastGeneration
     }
 
     private func takeLocked() throws(Errno) -> UInt32 {
@@ -293,10 +311,21 @@ final class InodeTable: @unchecked Sendable {
         return node
     }
 
-    /// The kernel forgot `count` lookups.
+    /// The kernel forgot `count` lookups: one more entry of its request is done.
+    func forgotten(_ node: UInt32, _ count: UInt64) {
+        changing {
+            if node != 0 {
+                nodes[node].lookups -= min(count, nodes[node].lookups)
+                freeIfUnusedLocked(node)
+            }
+            Inflight.forgot(mutex.journal)
+        }
+    }
+    /// Lookups that were counted for a request and that the kernel is not told of.
     func forget(_ node: UInt32, _ count: UInt64) {
         changing {
             nodes[node].lookups -= min(count, nodes[node].lookups)
+            Inflight.takenBack(node, mutex.journal)
             freeIfUnusedLocked(node)
         }
     }
@@ -378,6 +407,7 @@ final class InodeTable: @unchecked Sendable {
                 parent = above
             }
             if record.indexName != 0 { heap.remove(record.indexName, length: Int(record.indexNameLength)) }
+            if record.backing != 0 { Inflight.backing(record.backing, mutex.journal) }
             nodes[node] = NodeRecord()
             freedSinceTrim += 1
             leaving.append(Gone(node: node, orphan: record.orphan, data: record.dataFD, backing: record.backing))

@@ -23,11 +23,26 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                let file = try stack.createLocked(object, in: directory, name, as: try maker(caller))
-                _ = consume file
+                do throws(Errno) {
+                    let file = try stack.createLocked(object, in: directory, name, as: try maker(caller))
+                    _ = consume file
+                } catch {
+                    guard error == .exists, caller.isResent else { throw error }
+                    return try lookupMade(parent, directory, name)
+                }
                 return try enterMade(parent, directory, name)
             }
         }
+    }
+
+    /// The name was made by a worker that died before it could answer: nobody else could, as the kernel holds the directory for whoever asks.
+    /// - Precondition: the directory's lock is held.
+    private func lookupMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        table.noteNamesChanged(parent)
+        listings.remove(parent)
+        let entry = try lookupListed(parent, directory, name)
+        guard entry.node != 0 else { throw .exists }
+        return entry
     }
 
     /// - Precondition: the directory's lock is held.
@@ -59,8 +74,16 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                let file = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
-                guard let file else { throw .io }
+                let made: OwnedFD?
+                do throws(Errno) {
+                    made = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
+                } catch {
+                    guard error == .exists, caller.isResent else { throw error }
+                    let entry = try lookupMade(parent, directory, name)
+                    let node = try table.node(entry.node)
+                    return Created(entry: entry, opened: try openFile(node, flags & ~(O_CREAT | O_EXCL | O_TRUNC), writes: flags & OpenFlags.accessMode != O_RDONLY, killSuidGid: false, caller))
+                }
+                guard let file = made else { throw .io }
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let node = try noteMade(parent, name, status)
                 return Created(entry: entry(node, status), opened: try openedNew(node, file, flags))
@@ -97,7 +120,9 @@ extension UnionFileSystem {
             }
             let source = OwnedFD(adopting: raw.raw)
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName)
+                do throws(Errno) { try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName) } catch {
+                    guard error == .exists, caller.isResent, try isLinked(source.fd, directory, newName) else { throw error }
+                }
                 let record = table[node]
                 table.noteNamesChanged(parent)
                 listings.find(parent)?.show(newName, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
@@ -107,5 +132,11 @@ extension UnionFileSystem {
                 return entry(node, status)
             }
         }
+    }
+
+    /// The upper layer has this very object under the name.
+    private func isLinked(_ object: FD, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool {
+        guard let upper = directory.upper else { return false }
+        return try upper.fd.status(name).ino == object.status().ino
     }
 }

@@ -58,7 +58,7 @@ extension UnionFileSystem {
             let entry = lookupOrAbsent(parent, directory, name)
             if entry.node != 0 {
                 ino = entry.attributes.ino
-                forget(entry.node, 1)
+                if let node = try? table.node(entry.node) { table.forget(node, 1) }
             }
         }
         return list.add(name, ino: ino, kind: item.kind, next: UInt64(item.cookie))

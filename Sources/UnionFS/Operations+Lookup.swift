@@ -83,7 +83,8 @@ extension UnionFileSystem {
     }
 
     func serveForget(_ node: UInt64, _ count: UInt64) {
-        do throws(Errno) { table.forget(try table.node(node), count) } catch { /* of an earlier generation: nothing to do */ }
+        // 0, no node, for one of an earlier generation: nothing to do, but it is done.
+        table.forgotten((try? table.node(node)) ?? 0, count)
     }
 
     func serveGetattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {

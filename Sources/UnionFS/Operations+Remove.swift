@@ -7,13 +7,15 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveUnlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
-        try withResources { () throws(Errno) in try unlink(parent, name) }
+        if Inflight.isDone, caller.isResent { return }
+        try withResources { () throws(Errno) in try unlink(parent, name, caller) }
     }
 
-    private func unlink(_ parent: UInt32, _ name: NameRef) throws(Errno) {
+    private func unlink(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) {
         // The kernel asked for the name before; if its node was forgotten since, the lookup is counted and given back.
-        let victim = try known(parent, name)
+        guard let victim = try stillKnown(parent, name, caller) else { return }
         defer { table.forget(victim, 1) }
+        if try finishRemoval(parent, name, caller) { return }
         if table[victim].indexName != 0 { try ensureUpperName(victim, parent, name, .link) }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
@@ -22,6 +24,7 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
             let (orphan, data, isGone) = try holdOn(victim, directory, name)
+            Inflight.holding(orphan: orphan, data: data)
             let listing = listings.find(parent)
             do throws(Errno) {
                 try stack.unlinkLocked(in: directory, name, whiteout: needed, listing?.find(name))
@@ -75,9 +78,33 @@ extension UnionFileSystem {
         return try table.node(entry.node)
     }
 
+    /// The same for a name that is to go; nil: a worker that died has removed it, and nothing is left to be done.
+    private func stillKnown(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) -> UInt32? {
+        do throws(Errno) { return try known(parent, name) } catch {
+            if error == .noEntry, caller.isResent { return nil }
+            throw error
+        }
+    }
+
+    /// A request that comes again: where the layers have not got the name any more, the table learns it. False: it is all to be done.
+    func finishRemoval(_ parent: UInt32, _ name: NameRef, _ caller: Caller, isAll: Bool = true) throws(Errno) -> Bool {
+        guard caller.isResent else { return false }
+        return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+            listings.remove(parent)
+            guard try isGone(directory, name) else { return false }
+            let held = Inflight.held
+            table.noteNamesChanged(parent)
+            let isLast = !held.orphan.isValid || (try? held.orphan.status().nlink) ?? 0 == 0
+            if let node = table.child(parent, name), table[node].kind == FileKind.directory.rawValue { directories.remove(node) }
+            table.removed(parent, name, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw), isGone: isLast || table.isLower(parent, name), isAll: isAll)
+            return true
+        }
+    }
+
     func serveRmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
-        try withResources { () throws(Errno) in try rmdir(parent, name) }
+        if Inflight.isDone, caller.isResent { return }
+        try withResources { () throws(Errno) in try rmdir(parent, name, caller) }
     }
 
     /// No system call where the names are known, as they are when rm(1) has just removed them.
@@ -86,9 +113,10 @@ extension UnionFileSystem {
         return try stack.isEmpty(directory)
     }
 
-    private func rmdir(_ parent: UInt32, _ name: NameRef) throws(Errno) {
-        let victim = try known(parent, name)
+    private func rmdir(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) {
+        guard let victim = try stillKnown(parent, name, caller) else { return }
         defer { table.forget(victim, 1) }
+        if try finishRemoval(parent, name, caller) { return }
         // Before anything is copied up for it.
         let own = try merged(victim)
         let isEmpty = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in try isEmptyLocked(victim, directory) }
@@ -105,6 +133,7 @@ extension UnionFileSystem {
         try withDirectories(parent, victim) { (directory, own) throws(Errno) in
             guard let top = own.parts.first else { throw .stale }
             let orphan = try top.fd.duplicate()
+            Inflight.holding(orphan: orphan.fd, data: .none)
             let isKnownEmpty = listings.find(victim)?.count == 0
             try stack.rmdirLocked(in: directory, name, own, whiteout: needed, isKnownEmpty: isKnownEmpty)
             listings.find(parent)?.hide(name, isInUpper: needed)

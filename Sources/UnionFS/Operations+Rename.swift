@@ -12,6 +12,7 @@ extension UnionFileSystem {
         guard flags.subtracting([.noReplace, .exchange]).isEmpty, flags != [.noReplace, .exchange] else { throw .invalid }
         let from = try table.node(parent)
         let to = try table.node(newParent)
+        if caller.isResent, try finishRename(from, name, to, newName, flags, caller) { return }
         try withResources { () throws(Errno) in
             let node = try known(from, name)
             defer { table.forget(node, 1) }
@@ -24,6 +25,36 @@ extension UnionFileSystem {
             } else {
                 try rename(from, name, node, to, newName, flags)
             }
+        }
+    }
+
+    /// A rename that comes again: what a worker that died did in the layers, the table learns. False: it is all to be done.
+    private func finishRename(_ from: UInt32, _ name: NameRef, _ to: UInt32, _ newName: NameRef, _ flags: RenameFlags, _ caller: Caller) throws(Errno) -> Bool {
+        if Inflight.isDone { return true }
+        guard let node = table.child(from, name) else { return false }
+        return try withDirectories(ifDifferent: from, to) { (fromDirectory, toDirectory) throws(Errno) in
+            listings.remove(from)
+            listings.remove(to)
+            if flags.contains(.exchange) {
+                // The number goes with the object, whatever layer it is in.
+                guard let other = table.child(to, newName), let there = try stack.lookup(toDirectory, newName), let here = try stack.lookup(fromDirectory, name),
+                      there.ino == table[node].ino, here.ino == table[other].ino, there.ino != here.ino else { return false }
+                for directory in [from, to, node, other] where table[directory].kind == FileKind.directory.rawValue { table.noteNamesChanged(directory) }
+                table.exchanged(from, name, to, newName)
+                for moved in [node, other] { directories.remove(moved) }
+                return true
+            }
+            guard try stack.lookup(fromDirectory, name) == nil, try stack.lookup(toDirectory, newName) != nil else { return false }
+            for directory in [from, to, node] where table[directory].kind == FileKind.directory.rawValue { table.noteNamesChanged(directory) }
+            if let replaced = table.child(to, newName), replaced != node {
+                let held = Inflight.held
+                directories.remove(replaced)
+                let isLast = !table[replaced].flags.contains(.upper) || !held.orphan.isValid || (try? held.orphan.status().nlink) ?? 0 == 0 || table[replaced].kind == FileKind.directory.rawValue
+                table.removed(to, newName, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw), isGone: isLast, isAll: false)
+            }
+            try table.renamed(from, name, to, newName)
+            directories.remove(node)
+            return true
         }
     }
 
@@ -109,6 +140,7 @@ extension UnionFileSystem {
                     (orphan, data, isGone) = try holdOn(replaced, toDirectory, newName)
                 }
             }
+            Inflight.holding(orphan: orphan, data: data)
             let (fromListing, toListing) = (listings.find(from), listings.find(to))
             let leavesWhiteout: Bool
             do throws(Errno) {
@@ -134,7 +166,7 @@ extension UnionFileSystem {
                 if replacesDirectory { directories.remove(replaced) }
             } else {
                 if replaced != 0 {
-                    table.removed(to, newName, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
+                    table.removed(to, newName, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone, isAll: false)
                     if replacesDirectory { directories.remove(replaced) }
                 }
                 try table.renamed(from, name, to, newName)

@@ -75,7 +75,10 @@ extension UnionFileSystem {
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
             try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
                 if isACL { try setACL(fd, object, attribute, value, flags) } else {
-                    try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
+                    do throws(Errno) { try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags)) } catch {
+                        guard error == .exists, caller.isResent, Inflight.isDone else { throw error }
+                    }
+                    Inflight.noteDone()
                 }
                 // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID). The kernel says so with default
                 // ACLs too, which change no mode (fuse_set_acl, posix_acl_update_mode).
@@ -91,6 +94,7 @@ extension UnionFileSystem {
     func serveRemovexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let node = try table.node(node)
         if stack.options.noXattrs { throw .notSupported }
+        if caller.isResent, Inflight.isDone { return }
         if !table[node].flags.contains(.upper) {
             // Nothing to remove is no reason to copy (ovl_xattr_set).
             let isThere = try withObject(node) { (fd, object, _) throws(Errno) in
@@ -105,6 +109,7 @@ extension UnionFileSystem {
             try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
         }
         if done == nil { throw .noData }
+        Inflight.noteDone()
         noteChanged(node)
         if caller.uid == 0, name.equals("security.capability") { table.noteLostCapabilities(node) }
     }

@@ -22,13 +22,24 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let policy: CachePolicy
     let owners: OwnerMapping
 
-    public init(layers: LayerStack, options: MountOptions, statistics: MountStatistics) throws(Errno) {
+    /// - Parameters:
+    ///   - memory: where the records are. What a process before this one has there is taken over; nil: memory of this process alone.
+    ///   - inherited: descriptors that were open before the first process that served, and stay.
+    public init(layers: LayerStack, options: MountOptions, statistics: MountStatistics, memory: UnionMemory? = nil, inherited: [Int32] = []) throws(Errno) {
         stack = layers
+        self.inherited = inherited
         self.statistics = statistics
         let openFileLimit = Process.raiseOpenFileLimit()
         policy = CachePolicy(options)
         owners = OwnerMapping(options)
-        let region = try RecordRegion()
+        let region: RecordRegion
+        if let memory { region = memory.region } else { region = try RecordRegion() }
+        self.region = region
+        let isTakenOver = region.isUsed
+        if isTakenOver {
+            try region.tableJournal.undo()
+            try region.handleJournal.undo()
+        }
         let top = layers.root.parts.first
         guard let top else { throw .invalid }
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
@@ -40,6 +51,10 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)), statistics: statistics)
         listings = ListingCache(statistics: statistics)
         super.init()
+        if isTakenOver {
+            handles.rebuild()
+            unusedBackings = table.rebuild(handles)
+        }
         let (cache, listings) = (directories, listings)
         table.onFree = { node in
             cache.remove(node)
@@ -47,10 +62,19 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
+    /// Called when a mount that was taken over is served again.
+    public var onGoingOn: (@Sendable () -> Void)?
+    let region: RecordRegion
+    let inherited: [Int32]
+    /// Of a process before this one, with no inode to use them.
+    var unusedBackings: [UInt32] = []
+
     /// Set once, before any request.
     private(set) var connection: Connection?
     public override func start(_ connection: Connection) {
         self.connection = connection
+        region.keep(connection.initRequest)
+        if region.serving < 0 { region.serving = 0 }
         passesThrough = connection.agreed.contains(.passthrough)
         writesBack = connection.agreed.contains(.writebackCache)
         table.onUnusedBacking = { id in connection.closeBacking(id) }
@@ -64,6 +88,12 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     func attributesChanged(_ node: UInt32) {
         do throws(Errno) { try connection?.invalidateInode(table.id(node), offset: -1) } catch { /* The session ends. */ }
     }
+
+    public override func slot(_ number: Int) -> InflightSlot? { region.slot(number) }
+    public override var slotCount: Int { region.slotCount }
+    public override func takenOver() { clearAway() }
+    public override func goesOn() { onGoingOn?() }
+    public override func undo(_ slot: InflightSlot) { undoRequest(slot) }
 
     public override func stop() { stack.close() }
     /// What this filesystem wants of the kernel, on top of what every one wants.
@@ -206,6 +236,16 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
                 }
                 isDone = true
             }
+        }
+    }
+
+    /// The same with an answer, for one directory or two.
+    func withDirectories<R>(ifDifferent a: UInt32, _ b: UInt32, _ body: (MergedDirectory, MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
+        if a == b { return try withDirectory(a, exclusive: true) { (directory) throws(Errno) in try body(directory, directory) } }
+        var answer: R?
+        while true {
+            try withDirectories(a, b) { (one, other) throws(Errno) in answer = try body(one, other) }
+            if let answer { return answer }
         }
     }
 

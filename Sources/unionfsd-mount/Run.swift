@@ -3,6 +3,7 @@ internal import Glibc
 internal import LinuxSys
 internal import MountState
 internal import UnionCore
+internal import UnionFS
 
 /// One mount from its command line to its end.
 struct Run {
@@ -11,6 +12,8 @@ struct Run {
     private let registration: MountRegistration?
     private let layers: LayerStack
     private let session: Session
+    /// For those who serve after a process that died; nil: there will be none.
+    private let memory: UnionMemory?
     private let statistics: MountStatistics
     private var record: MountRecord
 
@@ -61,7 +64,8 @@ struct Run {
             }
         }
         do throws(RegistryError) {
-            session = try Run.mounted(call.options, layers, statistics, preflight.mountpoint)
+            do throws(Errno) { memory = call.options.guardian ? try UnionMemory() : nil } catch { throw RegistryError("no memory for the inode table: \(error.text)") }
+            session = try Run.mounted(call.options, layers, statistics, memory, preflight.mountpoint)
         } catch {
             registration?.remove()
             throw error
@@ -69,9 +73,9 @@ struct Run {
         record.device = Run.top(preflight.mountpoint)?.device
     }
 
-    private static func mounted(_ options: MountOptions, _ layers: LayerStack, _ statistics: MountStatistics,
+    private static func mounted(_ options: MountOptions, _ layers: LayerStack, _ statistics: MountStatistics, _ memory: UnionMemory?,
                                 _ mountpoint: FileName) throws(RegistryError) -> Session {
-        let session = try Serve.session(options, layers: layers, statistics: statistics)
+        let session = try Serve.session(options, layers: layers, statistics: statistics, memory: memory)
         if options.isVolatile, let work = layers.work {
             do throws(Errno) { try VolatileMarker.set(work.fd) } catch {
                 throw RegistryError("the work directory cannot be marked as volatile: \(error.text)")
@@ -94,6 +98,49 @@ struct Run {
                 return end(.failed(error))
             }
         }
+        guard let memory else { return work(session, background) }
+        let inherited = Process.openDescriptors
+        let run = self
+        return Guardian(memory: memory, mountpoint: record.mountpoint).run({ generation, died in
+            var run = run
+            return generation == 0 ? run.work(run.session, background) : run.goOn(memory, inherited, generation, died)
+        }, givesUp: { run.giveUp() })
+    }
+
+    /// In place of a process that died.
+    private mutating func goOn(_ memory: UnionMemory, _ inherited: [Int32], _ generation: Int, _ died: UInt64) -> Int32 {
+        let statistics = statistics, point = record.mountpoint
+        do throws(RegistryError) {
+            let session = try Serve.session(call.options, layers: layers, statistics: statistics, memory: memory, inherited: inherited, onGoingOn: {
+                memory.noteServing(generation)
+                let pause = (Clock.monotonic &- died) / 1000
+                statistics.setGauge(.restarts, generation)
+                statistics.setGauge(.takeoverTime, Int(clamping: pause))
+                Console.say("\(point): the process that served died; process \(Process.id) goes on after \(pause) µs")
+            })
+            do throws(SessionError) {
+                try session.resume(OwnedFD(adopting: self.session.device.raw), initRequest: memory.initRequest, at: point)
+            } catch {
+                // Unmounted meanwhile.
+                if error.errno == .noDevice { return end(.unmounted) }
+                throw RegistryError("\(error)")
+            }
+            return work(session, nil)
+        } catch {
+            Console.say("\(point): the process that served died, and nobody can go on: \(error)")
+            return Guardian.cannotGoOn
+        }
+    }
+
+    /// No process can serve this mount any more: better gone than in the way.
+    private func giveUp() {
+        Console.say("\(record.mountpoint): given up: processes died again and again before they could serve, or could not go on (see above)")
+        layers.close()
+        abandon()
+        registration?.remove()
+    }
+
+    private mutating func work(_ session: Session, _ background: Background?) -> Int32 {
         record.pid = Process.id
         statistics.noteProcess()
         do throws(Errno) { try registration?.update(record) } catch { Console.say("\(record.mountpoint) is listed without its process: \(error.text)") }
@@ -103,7 +150,7 @@ struct Run {
         Process.setName("unionfsd")
         do throws(Errno) {
             try Signals.end(session)
-            try announce(background)
+            if background != nil || memory?.hasServed != true { try announce(session, background) }
         } catch {
             Console.say("cannot begin to serve: \(error.text)")
             return end(.failed(error))
@@ -115,10 +162,10 @@ struct Run {
     }
 
     /// A thread that waits for the kernel's INIT to be answered and then lets the parent go.
-    private func announce(_ background: Background?) throws(Errno) {
+    private func announce(_ session: Session, _ background: Background?) throws(Errno) {
         var log: FD?
         if background != nil { do throws(Errno) { log = try registration?.openLog().release() } catch {} }
-        let session = session, point = record.mountpoint, debug = call.options.debug, logFile = log
+        let point = record.mountpoint, debug = call.options.debug, logFile = log
         _ = try Thread {
             guard session.waitUntilReady() else { return }
             if debug { Console.say("\(point) is mounted") }

@@ -6,11 +6,13 @@ internal import UnionFS
 
 /// The one place where the mount's options meet what serves it.
 enum Serve {
-    static func session(_ options: MountOptions, layers: LayerStack, statistics: MountStatistics) throws(RegistryError) -> Session {
+    static func session(_ options: MountOptions, layers: LayerStack, statistics: MountStatistics, memory: UnionMemory?, inherited: [Int32] = [],
+                        onGoingOn: (@Sendable () -> Void)? = nil) throws(RegistryError) -> Session {
         let filesystem: UnionFileSystem
-        do throws(Errno) { filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics) } catch {
-            throw RegistryError("no memory for the inode table: \(error.text)")
-        }
+        do throws(Errno) {
+            filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics, memory: memory, inherited: inherited)
+        } catch { throw RegistryError("no memory for the inode table, or it cannot be read: \(error.text)") }
+        filesystem.onGoingOn = onGoingOn
         return Session(filesystem: filesystem, options: transport(options, filesystem))
     }
 

@@ -241,6 +241,44 @@ uint64_t cs_thread_self(void);
 void cs_thread_wake(uint64_t handle);
 void cs_sleep_ms(int milliseconds);
 
+/* ---- what outlives the process (journal.c, docs/takeover.md) ---- */
+void cs_journal_save(void *journal, uint32_t capacity, const void *base, const void *record, uint32_t length);
+void cs_journal_commit(void *journal);
+long cs_journal_undo(void *journal, uint32_t capacity, void *base, uint64_t size);
+
+enum { CS_IDLE, CS_BEGUN, CS_REPLIED, CS_FORGETTING };
+/* A request that a thread is in the middle of. */
+struct cs_inflight {
+	uint64_t unique;	/* without FUSE_UNIQUE_RESEND */
+	uint32_t state;		/* CS_* */
+	uint32_t opcode;
+	uint32_t reply;		/* length of the reply, header included, where the thread's replies lie */
+	uint32_t forgotten;	/* of a FORGET: how many of its entries were done */
+	uint32_t lookups;	/* node numbers behind this structure */
+	uint32_t handle;	/* made for it; 0: none */
+	int32_t orphan, data;	/* descriptors of what is about to lose its last name; -1: none */
+	uint32_t backing_count;
+	uint32_t backings[16];	/* ids of backing files that were made, or that inodes had to give up */
+	uint32_t copying;	/* node whose copy is about to be shown; 0: none */
+	uint32_t done;		/* the names are changed, in the layer and in the table */
+	uint32_t attempts;	/* workers that died of it */
+	uint32_t queue, spare;
+	uint64_t commit;	/* of a ring: the id that the kernel wants with the reply; 0: none is under way */
+};
+/* Behind a slot: nodes, each looked up once for it and not forgotten. */
+#define CS_INFLIGHT_NODES 8192
+void cs_inflight_set(struct cs_inflight *slot);
+struct cs_inflight *cs_inflight(void);
+void cs_store_ordered(uint32_t *word, uint32_t value);
+
+long cs_fork_sharing_files(void);
+long cs_signals_hold(void);
+long cs_signals_release(void);
+/* The next of them; milliseconds < 0: however long it takes. -EAGAIN: none came. */
+long cs_signals_wait(int milliseconds);
+/* oom_score_adj of this process, -1000 to 1000. */
+long cs_prefer_to_kill(int score);
+
 /* ---- function-like macros ---- */
 static inline uint64_t cs_makedev(uint32_t major, uint32_t minor) {
 	return ((uint64_t)(major & 0xfffff000u) << 32) | ((uint64_t)(major & 0xfffu) << 8) |
