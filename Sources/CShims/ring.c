@@ -106,6 +106,15 @@ long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors,
 	return 0;
 }
 
+long cs_ring_submit(void *ring)
+{
+	struct cs_ring *r = ring;
+	long n = syscall(SYS_io_uring_enter, r->fd, r->unsubmitted, 0, 0, NULL, 0);
+	if (n < 0) return -(long)errno;
+	r->unsubmitted -= (uint32_t)n < r->unsubmitted ? (uint32_t)n : r->unsubmitted;
+	return 0;
+}
+
 /* One io_uring_enter(2), which submits and waits. */
 long cs_ring_wait(void *ring, int32_t *result)
 {

@@ -54,9 +54,11 @@ final class Dispatcher {
     }
     deinit { unsafe memory?.deallocate() }
 
-    func handle(_ message: Bytes) -> Outcome {
+    /// - Parameter isAgain: a process before this one had it, where the kernel does not say so.
+    func handle(_ message: Bytes, isAgain: Bool = false) -> Outcome {
         undo = .nothing
         guard var request = Request(message) else { return malformed(message) }
+        if isAgain { request.isResent = true }
         switch request.header.opcode {
         case FUSE_INIT, FUSE_DESTROY:
             return .library

@@ -15,11 +15,13 @@ struct Request {
         let end = message.count - Int(header.total_extlen) * 8
         guard end >= MemoryLayout<fuse_in_header>.size else { return nil }
         self.header = header
+        isResent = header.unique & FUSE_UNIQUE_RESEND != 0
         body = RequestBody(rest: message.prefix(end).dropping(MemoryLayout<fuse_in_header>.size))
     }
 
     var node: UInt64 { header.nodeid }
-    var isResent: Bool { header.unique & FUSE_UNIQUE_RESEND != 0 }
+    /// Some process before this one had it.
+    var isResent = false
     func caller(umask: UInt32 = 0) -> Caller {
         var caller = Caller(uid: header.uid, gid: header.gid, pid: header.pid, umask: umask)
         caller.isResent = isResent

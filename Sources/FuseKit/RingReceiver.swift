@@ -19,6 +19,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     /// Of this thread among the pacer's.
     private let place: Int
     private var placement = Placement()
+    /// Where the next process finds what this thread was doing; the memory is there then.
+    private let slot: InflightSlot?
+    /// A process before this one served from there.
+    private let isTakenOver: Bool
 
     /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
     private static let vectorsAt = 512, requestAt = 1024
@@ -26,7 +30,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private static let payloadAt = 5 * Dispatcher.pageSize
 
     /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
-    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int, pacer: Pacer, place: Int) {
+    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int, pacer: Pacer, place: Int, slot: InflightSlot? = nil, isTakenOver: Bool = false) {
         self.device = device
         self.queue = queue
         self.ring = ring
@@ -34,7 +38,11 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         self.place = place
         self.capacity = max(capacity, Int(FUSE_MIN_READ_BUFFER))
         let length = Self.payloadAt + self.capacity
-        let whole = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
+        var lent: UnsafeMutableRawPointer?
+        if let slot, slot.replies.count >= length { unsafe lent = slot.replies.buffer.baseAddress }
+        self.slot = unsafe lent == nil ? nil : slot
+        self.isTakenOver = unsafe isTakenOver && lent != nil
+        let whole = unsafe lent ?? UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
         unsafe memory = whole
         let from = Self.payloadAt - Dispatcher.pageSize
         dispatcher = unsafe Dispatcher(session.filesystem, replies: MutableBytes(UnsafeMutableRawBufferPointer(start: whole + from, count: length - from)))
@@ -46,12 +54,13 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         }
         super.init(session)
     }
-    deinit { unsafe memory.deallocate() }
+    deinit { if slot == nil { unsafe memory.deallocate() } }
 
     override func run() {
         _ = cs_wake_accept()
         // A processor that is off, or not ours by cpuset(7): served from another then.
         _ = cs_thread_pin(Int32(queue))
+        slot?.enter()
         session.began(self, cs_thread_self())
         pacer.enter(place)
         let end = loop()
@@ -62,7 +71,15 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private func loop() -> Session.End {
         do throws(Errno) {
             try ring.enable()
-            try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_REGISTER), vectors: memory + Self.vectorsAt, commit: 0, queue: queue)
+            var isHandingOver = false
+            if isTakenOver, let commit = pickUp() {
+                isHandingOver = true
+                try send(UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), commit)
+            } else { try send(UInt32(FUSE_IO_URING_CMD_REGISTER)) }
+            if isTakenOver {
+                try ring.submit()
+                session.noteRegistered()
+            }
             while !session.isStopping {
                 let result: Int32
                 do throws(Errno) { result = try ring.wait() } catch {
@@ -71,9 +88,16 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
                 }
                 switch -result {
                 case 0:
+                    isHandingOver = false
                     let commit = serve()
                     pacer.served(place)
-                    try unsafe ring.fuse(device, UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
+                    try send(UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), commit)
+                // The process before had handed that reply over: its entry is lost with its ring.
+                case ENOENT where isHandingOver:
+                    isHandingOver = false
+                    try send(UInt32(FUSE_IO_URING_CMD_REGISTER))
+                    try ring.submit()
+                    session.nudge(queue)
                 // The last mount is gone, or the connection was aborted (fuse_uring_teardown_entries).
                 case ENOTCONN, ECONNABORTED, ECANCELED, ENODEV:
                     // The last reply may be what was refused.
@@ -89,15 +113,57 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         }
     }
 
+    private func send(_ command: UInt32, _ commit: UInt64 = 0) throws(Errno) {
+        try unsafe ring.fuse(device, command, vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
+    }
+
+    private var header: UnsafeMutablePointer<fuse_uring_req_header> { unsafe memory.assumingMemoryBound(to: fuse_uring_req_header.self) }
+
+    /// What the process before has left here, answered: the id to hand the reply over with. Nil: nothing was under way, or it was FORGET's kind.
+    ///
+    /// The header has an id from when the kernel wrote a request until its reply was about to be handed over; the slot says how far it got.
+    private func pickUp() -> UInt64? {
+        guard let slot else { return nil }
+        let arrived = unsafe header.pointee.ring_ent_in_out.commit_id
+        if arrived != 0, slot.state == .idle || slot.commit != arrived { return serve() }
+        switch slot.state {
+        case .replied:
+            // Perhaps handed over: then the kernel knows no such id any more.
+            return handOver(dispatcher.repeated(slot.reply, unique), slot.commit)
+        case .begun:
+            session.filesystem.undo(slot)
+            if slot.attempts >= Takeover.mostAttempts {
+                Log.error("a request (\(slot.opcode)) ended \(slot.attempts + 1) processes; it is answered with EIO")
+                return handOver(dispatcher.finish(unique, length: 0, error: Errno.io.code), slot.commit)
+            }
+            slot.beginAgain()
+            // A WRITE's reply lies over its first bytes.
+            if slot.opcode == FUSE_WRITE, slot.isDone {
+                let length = dispatcher.payload.store(fuse_write_out(size: slot.result, padding: 0))
+                return handOver(dispatcher.finish(unique, length: length, error: 0), slot.commit)
+            }
+            let entry = unsafe header.pointee.ring_ent_in_out
+            return serve(message(payload: min(Int(entry.payload_sz), capacity), isAgain: true), commit: slot.commit, isAgain: true)
+        default: return nil
+        }
+    }
+
     /// Serves what the kernel has written, leaves the reply in the same place, and answers the id to hand it over with.
     private func serve() -> UInt64 {
-        let arrived = Clock.monotonic
-        let header = unsafe memory.assumingMemoryBound(to: fuse_uring_req_header.self)
         let entry = unsafe header.pointee.ring_ent_in_out
         let message = message(payload: min(Int(entry.payload_sz), capacity))
+        // In this order: a reply of before must not be taken for this one's.
+        slot?.end()
+        slot?.commit = entry.commit_id
+        slot?.begin(message)
+        return serve(message, commit: entry.commit_id)
+    }
+
+    private func serve(_ message: Bytes, commit: UInt64, isAgain: Bool = false) -> UInt64 {
+        let arrived = Clock.monotonic
         var failed = false
         let reply: Bytes
-        switch dispatcher.handle(message) {
+        switch dispatcher.handle(message, isAgain: isAgain) {
         case .reply(let bytes, let error):
             reply = bytes
             failed = error
@@ -110,16 +176,25 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         if let move = placement.served(read: opcode == FUSE_READ ? reply.count - Dispatcher.headerSize : 0) {
             _ = move == .home ? cs_thread_pin(Int32(queue)) : cs_thread_unpin()
         }
+        return handOver(reply, commit)
+    }
+
+    private func handOver(_ reply: Bytes, _ commit: UInt64) -> UInt64 {
+        slot?.replied(reply.count)
         if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
         unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
-        return entry.commit_id
+        // The next that is there is another request's.
+        unsafe header.pointee.ring_ent_in_out.commit_id = 0
+        return commit
     }
 
     private var unique: UInt64 { unsafe memory.loadUnaligned(as: fuse_in_header.self).unique }
 
     /// Header, operation's header and payload in one piece, as a read of /dev/fuse has them. What is short is copied, because the reply is written
     /// where its payload lies; what is long is data to be written, whose reply is a number of bytes.
-    private func message(payload: Int) -> Bytes {
+    ///
+    /// `isAgain`: what was copied is there already, and the payload perhaps not any more.
+    private func message(payload: Int, isAgain: Bool = false) -> Bytes {
         let size = MemoryLayout<fuse_in_header>.size
         let total = Int(unsafe memory.loadUnaligned(as: fuse_in_header.self).len)
         let operation = min(max(total - size - payload, 0), 128)
@@ -128,7 +203,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         let start = unsafe isShort ? memory + Self.requestAt : memory + (Self.payloadAt - head)
         unsafe start.copyMemory(from: memory, byteCount: size)
         unsafe (start + size).copyMemory(from: memory + 128, byteCount: operation)
-        if isShort, payload > 0 { unsafe (start + head).copyMemory(from: memory + Self.payloadAt, byteCount: payload) }
+        if isShort, payload > 0, !isAgain { unsafe (start + head).copyMemory(from: memory + Self.payloadAt, byteCount: payload) }
         return unsafe Bytes(UnsafeRawBufferPointer(start: start, count: head + payload))
     }
 }

@@ -34,6 +34,7 @@ public final class Session: @unchecked Sendable {
     private var agreed: Connection?
     private var end: End?
     private var unmountsAtEnd = false
+    private var registered = 0
     /// Made before INIT, because what was agreed on there must work: the kernel waits until every queue has a thread.
     private var rings = RingSet.none
     /// Only the thread that runs the session.
@@ -62,24 +63,25 @@ public final class Session: @unchecked Sendable {
         self.library = library
     }
 
-    /// The session of a worker that died, with `transport` `.device`: its descriptor, the bytes of its INIT (`Connection.initRequest`), and the same
-    /// options. `run` then has the kernel send again what the dead one had read and not answered.
-    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], at path: FileName? = nil) throws(SessionError) {
+    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), whether it agreed on io_uring, and the same
+    /// options. What the dead one had read and not answered is served by `run`.
+    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], hasRings: Bool = false, at path: FileName? = nil) throws(SessionError) {
         mountPoint = path
         let library = try newLibrary()
         try library.adopt(device)
         self.library = library
-        let error = initRequest.withLent { message in initialize(message, isReplay: true) }
+        let error = initRequest.withLent { message in initialize(message, isReplay: true, hasRings: hasRings) }
         if let error { throw SessionError(errno: error, text: "the INIT request to resume from") }
-        // Requests would go on into the rings of the dead one, and wait there for ever.
-        if options.transport != .device, connection?.offered.contains(.ioUring) ?? false {
-            throw SessionError(errno: .notSupported, text: "a session over io_uring cannot be taken over yet")
-        }
         guard connection?.offered.contains(.resend) ?? false else {
             throw SessionError(errno: .notSupported, text: "this kernel does not send requests again (Linux 6.9)")
         }
         do throws(Errno) { try connection?.resend() } catch { throw SessionError(errno: error, text: "the kernel does not send again what was under way") }
         filesystem.takenOver()
+        // Behind that, which closes what the process before had open.
+        if hasRings {
+            rings = RingSet(options)
+            if rings.rings.isEmpty { throw SessionError(errno: .notSupported, text: "no io_uring, which this session began with") }
+        }
     }
 
     private func newLibrary() throws(SessionError) -> Library {
@@ -107,7 +109,7 @@ public final class Session: @unchecked Sendable {
         try begin(Receiver(self, channel: library.device, ownsChannel: false, slot: nextSlot()))
         if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
         if let connection, !isStopping {
-            if connection.agreed.contains(.ioUring) { try beginRings(library.device) } else {
+            if connection.agreed.contains(.ioUring) { try beginRings(library.device, isTakenOver: isResumed) } else {
                 if options.transport == .ring { Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse") }
                 for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
             }
@@ -197,12 +199,13 @@ public final class Session: @unchecked Sendable {
     }
 
     /// The thread on /dev/fuse goes on: FORGET comes there, and whatever else nobody waits for.
-    private func beginRings(_ device: FD) throws(SessionError) {
+    private func beginRings(_ device: FD, isTakenOver: Bool) throws(SessionError) {
         let pacer = Pacer(queues: rings.rings.count / rings.perQueue, perQueue: rings.perQueue)
         self.pacer = pacer
         for (position, ring) in rings.rings.enumerated() {
             let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
-                                        capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position)
+                                        capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position,
+                                        slot: filesystem.slot(SessionOptions.deviceSlots + position), isTakenOver: isTakenOver)
             do throws(SessionError) { try begin(receiver) } catch {
                 // The first thread of a queue must be there, or the kernel waits for ever.
                 if position % rings.perQueue == 0 {
@@ -213,6 +216,28 @@ public final class Session: @unchecked Sendable {
             }
         }
         pacer.begin()
+        if isTakenOver {
+            let count = rings.rings.count
+            waitUntil { registered >= count || end != nil || isStopping }
+            for queue in 0..<count / rings.perQueue { nudge(UInt16(truncatingIfNeeded: queue)) }
+        }
+    }
+
+    /// A thread of a ring can be reached again.
+    func noteRegistered() {
+        lock.locked {
+            registered += 1
+            changed.broadcast()
+        }
+    }
+    /// Requests that found no entry free wait in their queue until another one is served there.
+    func nudge(_ queue: UInt16) {
+        guard let connection else { return }
+        // From the queue's own processor; one that is off has no callers.
+        guard let thread = try? Thread(stack: 64 << 10, {
+            if cs_thread_pin(Int32(queue)) >= 0 { try? connection.nudge() }
+        }) else { return }
+        thread.join()
     }
 
     func began(_ receiver: ServingThread, _ handle: UInt64) {
@@ -270,12 +295,12 @@ public final class Session: @unchecked Sendable {
     }
 
     /// - Precondition: no other request has been served.
-    private func initialize(_ message: Bytes, isReplay: Bool) -> Errno? {
+    private func initialize(_ message: Bytes, isReplay: Bool, hasRings: Bool = false) -> Errno? {
         // 23 (Linux 3.15): the first version whose INIT reply has all 64 bytes.
         guard let library, let request = Request(message), let offer = Offer(request), offer.major == FUSE_KERNEL_VERSION,
               offer.minor >= 23 else { return Errno(EPROTO) }
         var wanted = options.wanted
-        wanted.ioUring = !rings.rings.isEmpty
+        wanted.ioUring = hasRings || !rings.rings.isEmpty
         let agreement = Agreement(offer, wanted)
         do throws(Errno) {
             try library.initialize(message, isReplay ? nil : agreement)

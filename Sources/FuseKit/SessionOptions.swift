@@ -27,6 +27,10 @@ public struct SessionOptions: Sendable {
     public init() {}
 
     static let maximumThreads = 16
+    /// Of those where threads note what they do (`FileSystem.slot`), the first are for threads on /dev/fuse, and the last of them for who takes over.
+    public static let deviceSlots = maximumThreads + 2
+    /// Behind them one for each thread of the rings, at most.
+    public static var ringSlots: Int { max(32, 2 * (Ring.possibleProcessors ?? 0)) }
     func threadCount(processors: Int) -> Int {
         min(max(threads ?? max(4, 2 * processors), 1), SessionOptions.maximumThreads)
     }

@@ -34,13 +34,13 @@ struct Takeover {
     private let own: InflightSlot?
     private let buffer: UnsafeMutableRawBufferPointer
     /// Of one request that each time ends in the death of who serves it.
-    private static let mostAttempts: UInt32 = 3
+    static let mostAttempts: UInt32 = 3
 
     init(_ filesystem: FileSystem, _ connection: Connection, _ device: FD) {
         self.filesystem = filesystem
         self.device = device
         agreed = connection.agreement
-        slots = (0..<filesystem.slotCount).compactMap { filesystem.slot($0) }
+        slots = (0..<min(filesystem.slotCount, SessionOptions.deviceSlots)).compactMap { filesystem.slot($0) }
         own = slots.last
         unsafe buffer = .allocate(byteCount: Int(agreed.maxWrite) + 2 * Dispatcher.pageSize, alignment: Dispatcher.pageSize)
     }

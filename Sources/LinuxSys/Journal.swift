@@ -62,6 +62,13 @@ public final class InflightSlot: @unchecked Sendable {
     public var reply: Int { Int(unsafe record.pointee.reply) }
     public var forgotten: UInt32 { unsafe record.pointee.forgotten }
     public var attempts: UInt32 { unsafe record.pointee.attempts }
+    /// Of a ring: what the kernel calls the request. Set before `begin`.
+    public var commit: UInt64 {
+        get { unsafe record.pointee.commit }
+        set { unsafe record.pointee.commit = newValue }
+    }
+    /// Of a WRITE that is done: its bytes.
+    public var result: UInt32 { unsafe record.pointee.result }
 
     // ---- by the thread whose slot it is ----
 
@@ -184,6 +191,13 @@ public enum Inflight {
         unsafe slot.pointee.copying = 0
     }
 
+    /// So many bytes of a WRITE are in the file.
+    @inline(__always)
+    public static func wrote(_ bytes: UInt32) {
+        guard let slot = unsafe cs_inflight() else { return }
+        unsafe slot.pointee.result = bytes
+        unsafe withUnsafeMutablePointer(to: &slot.pointee.done) { p in unsafe cs_store_ordered(p, 1) }
+    }
     /// The request did what it is for: right behind the call that did it.
     @inline(__always)
     public static func noteDone() {

@@ -21,6 +21,8 @@ public final class Ring: @unchecked Sendable {
     @unsafe public func fuse(_ device: FD, _ command: UInt32, vectors: UnsafeRawPointer, commit: UInt64, queue: UInt16) throws(Errno) {
         try checked { unsafe cs_ring_fuse(raw, device.raw, command, vectors, commit, queue) }
     }
+    /// Submits what is queued, for whom somebody else waits.
+    public func submit() throws(Errno) { try checked { unsafe cs_ring_submit(raw) } }
     /// Submits what is queued and waits for one completion: its result, or `-errno`. One system call.
     /// - Throws: EINTR after a signal, as who wakes a thread by one means it to look up.
     public func wait() throws(Errno) -> Int32 {

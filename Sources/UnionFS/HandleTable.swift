@@ -28,7 +28,12 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// The table of a process that died, after its journal was undone: what was in its own memory is made anew.
-    func rebuild() {
+    ///
+    /// - Parameter isLive: whether the node of an open file is there. One that the kernel has forgotten is open nowhere: its RELEASE was lost in a ring (docs/takeover.md).
+    func rebuild(isLive: (HandleRecord) -> Bool) {
+        var lost: [UInt64] = []
+        forEachOpenNumbered { number, record in if !isLive(record) { lost.append(UInt64(number)) } }
+        for handle in lost { release(handle) }
         mutex.locked {
             free = []
             var (open, passed) = (0, 0)
@@ -44,6 +49,9 @@ final class HandleTable: @unchecked Sendable {
             passedThrough = passed
         }
     }
+    private func forEachOpenNumbered(_ body: (UInt32, HandleRecord) -> Void) {
+        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 { body(index, records[index]) }
+    }
     func forEachOpen(_ body: (HandleRecord) -> Void) {
         for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 { body(records[index]) }
     }
@@ -58,9 +66,10 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// Takes over the descriptor.
-    func addFile(_ node: UInt32, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool, passthrough: Bool = false) throws(Errno) -> UInt64 {
+    func addFile(_ node: UInt32, generation: UInt32 = 0, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool, passthrough: Bool = false) throws(Errno) -> UInt64 {
         var record = HandleRecord()
         record.node = node
+        record.generation = generation
         record.openFlags = openFlags
         record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
         record.fd = file.number

@@ -65,7 +65,7 @@ extension UnionFileSystem {
         _ = table.joinCached(node)
         let raw = file.release()
         return try counted(node, passthrough: false) { () throws(Errno) in
-            Opened(handle: try handles.addFile(node, OwnedFD(adopting: raw.raw), openFlags: flags, isUpper: true), flags: policy.openFlags)
+            Opened(handle: try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: raw.raw), openFlags: flags, isUpper: true), flags: policy.openFlags)
         }
     }
 
@@ -89,7 +89,7 @@ extension UnionFileSystem {
     }
 
     private func opened(_ node: UInt32, _ flags: Int32, passthrough id: UInt32) throws(Errno) -> Opened {
-        let handle = try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: table[node].hasUpperData, passthrough: true)
+        let handle = try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: -1), openFlags: flags, isUpper: table[node].hasUpperData, passthrough: true)
         return Opened(handle: handle, flags: .passthrough, backing: id)
     }
 
@@ -100,11 +100,11 @@ extension UnionFileSystem {
         let reply: OpenReplyFlags = isFirst && record.flags.contains(.writtenPast) ? [] : policy.openFlags
         if !isUpper, !record.flags.contains(.metacopy), flags & OpenFlags.accessMode == O_RDONLY {
             if isFirst { pushContent(node) }
-            return Opened(handle: try handles.addFile(node, OwnedFD(adopting: -1), openFlags: flags, isUpper: false), flags: reply)
+            return Opened(handle: try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: -1), openFlags: flags, isUpper: false), flags: reply)
         }
         var isDirect = false
         let file = try openBacking(node, flags & ~O_TRUNC, isDirect: &isDirect)
-        return Opened(handle: try handles.addFile(node, file, openFlags: flags, isUpper: isUpper), flags: isDirect ? .directIO : reply)
+        return Opened(handle: try handles.addFile(node, generation: table[node].generation, file, openFlags: flags, isUpper: isUpper), flags: isDirect ? .directIO : reply)
     }
 
     /// Others go on with the lower file in passthrough, and the name becomes another node with the same number: ESTALE makes the kernel look it up again

@@ -121,7 +121,9 @@ struct HandleRecord {
     var openFlags: Int32 = 0
     var flags: UInt32 = 0
     var nextFree: UInt32 = 0
-    var reserved: UInt64 = 0
+    /// Of the node.
+    var generation: UInt32 = 0
+    var reserved: UInt32 = 0
     static let inUse: UInt32 = 1
     static let upper: UInt32 = 2
     /// The kernel has the data itself; a descriptor of ours is opened when it is needed.
@@ -309,7 +311,8 @@ final class RecordRegion: Sendable {
         number >= 0 && number < slotCount ? InflightSlot(memory, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer), buffer: Self.slotBuffer) : nil
     }
     /// The bytes of INIT: whoever takes over has to know what was agreed.
-    func keep(_ initRequest: [UInt8]) {
+    func keep(_ initRequest: [UInt8], hasRings: Bool) {
+        unsafe Atomics.storeRelease(ringsWord, hasRings ? 1 : 0)
         let room = SharedMemory.pageSize - Self.initOffset - 8
         guard initRequest.count <= room else { return }
         let at = unsafe memory.base + headerOffset + Self.initOffset
@@ -324,6 +327,8 @@ final class RecordRegion: Sendable {
         guard count <= SharedMemory.pageSize - Self.initOffset - 8 else { return [] }
         return (0..<count).map { unsafe at.load(fromByteOffset: 8 + $0, as: UInt8.self) }
     }
+    var hasRings: Bool { unsafe Atomics.loadAcquire(ringsWord) != 0 }
+    private var ringsWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 392).assumingMemoryBound(to: UInt64.self) }
     private static let initOffset = 512
     /// Which of the processes, from 0 on, has last begun to serve, and 1.
     private var servingWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 384).assumingMemoryBound(to: UInt64.self) }

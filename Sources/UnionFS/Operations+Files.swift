@@ -67,6 +67,7 @@ extension UnionFileSystem {
         let written = try withResources { () throws(Errno) in
             try keepingTime(fd, if: cached || killSuidGid) { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
         }
+        Inflight.wrote(UInt32(clamping: written))
         if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
         if killSuidGid, try dropSuidGid(fd, caller, .told) { attributesChanged(try table.node(node)) }
         return written

@@ -52,7 +52,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         listings = ListingCache(statistics: statistics)
         super.init()
         if isTakenOver {
-            handles.rebuild()
+            let table = table
+            handles.rebuild { table[$0.node].flags.contains(.inUse) && table[$0.node].generation == $0.generation }
             unusedBackings = table.rebuild(handles)
         }
         let (cache, listings) = (directories, listings)
@@ -73,7 +74,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     private(set) var connection: Connection?
     public override func start(_ connection: Connection) {
         self.connection = connection
-        region.keep(connection.initRequest)
+        region.keep(connection.initRequest, hasRings: connection.agreed.contains(.ioUring))
         if region.serving < 0 { region.serving = 0 }
         passesThrough = connection.agreed.contains(.passthrough)
         writesBack = connection.agreed.contains(.writebackCache)

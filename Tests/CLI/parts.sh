@@ -254,7 +254,8 @@ life_of_odd_names() {
 
 part_processes() {
     local pid
-    mount_usual
+    # One process: what another does when it dies is tested in Tests/Takeover.
+    mount_usual -o guardian=off
     pid=$(served)
     chmod 600 mnt/file
     kill -STOP "$pid"
@@ -272,12 +273,12 @@ part_processes() {
     check "leaves nothing" quiet_after
     check "its upper layer is free, with what was changed" bash -c "unionfsd mount $usual mnt && [ \$(stat -c %a mnt/file) = 600 ] && unionfsd umount mnt"
 
-    mount_usual
+    mount_usual -o guardian=off
     kill -KILL "$(served)"
     umount -l mnt
     check "what a dead process left is swept" bash -c '[ -z "$(unionfsd list)" ]'
     check "to the last file" quiet_after
-    mount_usual
+    mount_usual -o guardian=off
     kill -KILL "$(served)"
     umount -l mnt
     mount_usual
@@ -290,7 +291,7 @@ part_processes() {
     check "a volatile mount is marked" test -e work/work/incompat/volatile/dirty
     unmount_usual
     check "and no more after its end" test ! -e work/work/incompat
-    mount_usual --volatile
+    mount_usual --volatile -o guardian=off
     kill -KILL "$(served)"
     umount -l mnt
     unionfsd list
@@ -366,7 +367,7 @@ verdict "counts"
 verdict "sees only its own run directory"
 as timeout 20 unionfsd umount mnt
 verdict "unmounts"
-as timeout 20 unionfsd mount $usual mnt && as bash -c 'kill -KILL $(unionfsd list --json | jq .[0].pid); sleep 0.3; unionfsd list | grep -q dead && unionfsd umount mnt'
+as timeout 20 unionfsd mount $usual -o guardian=off mnt && as bash -c 'kill -KILL $(unionfsd list --json | jq .[0].pid); sleep 0.3; unionfsd list | grep -q dead && unionfsd umount mnt'
 verdict "unmounts what is dead"
 as timeout 20 unionfsd mount $usual -o allow_other mnt 2>err
 [ $? = 1 ] && grep -q user_allow_other err

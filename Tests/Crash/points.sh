@@ -8,7 +8,7 @@ is() { [ "$1" = "$2" ] || { echo "is '$1', should be '$2'"; return 1; }; }
 DAEMON=
 begin() {
     local try
-    "$BIN/unionfsd-mount" --strict -f -s -o "lowerdir=$PWD/top:$PWD/low,upperdir=$PWD/run/upper,workdir=$PWD/run/work${1:+,$1}" "$PWD/union" 2>>log &
+    "$BIN/unionfsd-mount" --strict -f -s -o "guardian=off,lowerdir=$PWD/top:$PWD/low,upperdir=$PWD/run/upper,workdir=$PWD/run/work${1:+,$1}" "$PWD/union" 2>>log &
     DAEMON=$!
     for try in {1..500}; do
         [ -e union/0 ] && return

@@ -119,7 +119,7 @@ power_on() {
 }
 power_begin() {
     local try
-    "$BIN/unionfsd-mount" --strict -f -s -o "lowerdir=$PWD/low,upperdir=$PWD/disk/upper,workdir=$PWD/disk/work,$1" "$PWD/union" 2>>../log &
+    "$BIN/unionfsd-mount" --strict -f -s -o "guardian=off,lowerdir=$PWD/low,upperdir=$PWD/disk/upper,workdir=$PWD/disk/work,$1" "$PWD/union" 2>>../log &
     DAEMON=$!
     for try in {1..500}; do
         [ -e union/a ] && return

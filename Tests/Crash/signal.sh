@@ -16,7 +16,7 @@ part_signal() {
     # Slow: the copying thread goes at an idle pace, so that there is time to hit it. One thread, so that nobody could read an interrupt.
     local threads
     for threads in 1 4; do
-        "$BIN/unionfsd-mount" --strict -f -o "$mount_options,threads=$threads" "$PWD/union" 2>>../log &
+        "$BIN/unionfsd-mount" --strict -f -o "guardian=off,$mount_options,threads=$threads" "$PWD/union" 2>>../log &
         DAEMON=$!
         until [ -e union/big ]; do sleep 0.01; done
         check "SIGKILL ends it at once, $threads threads" killed KILL 9

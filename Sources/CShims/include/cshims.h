@@ -175,6 +175,8 @@ long cs_ring_open(unsigned entries, void **ring);
 void cs_ring_close(void *ring);
 long cs_ring_enable(void *ring);
 long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors, uint64_t commit_id, uint16_t queue);
+/* Submits what is queued and does not wait. */
+long cs_ring_submit(void *ring);
 long cs_ring_wait(void *ring, int32_t *result);	/* of one completion */
 long cs_thread_pin(int processor);
 long cs_thread_unpin(void);	/* to the processors that the first thread to be pinned had before */
@@ -262,8 +264,9 @@ struct cs_inflight {
 	uint32_t copying;	/* node whose copy is about to be shown; 0: none */
 	uint32_t done;		/* the names are changed, in the layer and in the table */
 	uint32_t attempts;	/* workers that died of it */
-	uint32_t queue, spare;
-	uint64_t commit;	/* of a ring: the id that the kernel wants with the reply; 0: none is under way */
+	uint32_t result;	/* of a WRITE that is done: bytes */
+	uint32_t spare;
+	uint64_t commit;	/* of a ring: the id that the kernel wants with the reply */
 };
 /* Behind a slot: nodes, each looked up once for it and not forgotten. */
 #define CS_INFLIGHT_NODES 8192
