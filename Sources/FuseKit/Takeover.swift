@@ -130,19 +130,18 @@ struct Takeover {
 
     /// What no slot knows of.
     private func serve(_ message: Bytes) {
-        guard let own else { return }
-        own.enter()
-        own.begin(message)
+        own?.enter()
+        own?.begin(message)
         let dispatcher = dispatcher(own)
         if case .reply(let bytes, _) = dispatcher.handle(message) {
-            own.replied(bytes.count)
+            own?.replied(bytes.count)
             send(bytes, dispatcher)
         }
-        own.end()
+        own?.end()
     }
 
-    private func dispatcher(_ slot: InflightSlot) -> Dispatcher {
-        let dispatcher = Dispatcher(filesystem, replies: slot.replies)
+    private func dispatcher(_ slot: InflightSlot?) -> Dispatcher {
+        let dispatcher = slot.map { Dispatcher(filesystem, replies: $0.replies) } ?? Dispatcher(filesystem, capacity: Int(agreed.maxWrite))
         dispatcher.extendedSetxattr = agreed.flags.contains(.setxattrExtended)
         return dispatcher
     }
