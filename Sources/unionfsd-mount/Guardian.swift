@@ -22,6 +22,7 @@ struct Guardian {
     /// - Returns: the mount's exit status.
     func run(_ worker: (_ generation: Int, _ since: UInt64) -> Int32, givesUp: () -> Void) -> Int32 {
         Process.setName("unionfsd-guard")
+        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }
         Process.holdSignals()
         Process.setKillPreference(-1000)
         var generation = 0, failures = 0

@@ -178,7 +178,8 @@ engine_contract() {
     check "standard descriptors lead nowhere" bash -c "[ \$(readlink /proc/$pid/fd/0) = /dev/null ] && [ \$(readlink /proc/$pid/fd/1) = /dev/null ] && [[ \$(readlink /proc/$pid/fd/2) = $UNIONFSD_RUN_DIR/*/log ]]"
     rm inherited
     check "its directory is the root" test "$(readlink /proc/$pid/cwd)" = /
-    check "a session of its own" test "$(ps -o sid= -p $pid | tr -d ' ')" = "$pid"
+    check "a session of its own, its guardian's" test "$(ps -o sid= -p $pid | tr -d ' ')" = "$(ps -o ppid= -p $pid | tr -d ' ')"
+    check "the guardian's directory is the root" test "$(readlink "/proc/$(ps -o ppid= -p $pid | tr -d ' ')/cwd")" = /
     flags=$(mounts_here | cut -d' ' -f6)
     check "nodev, noatime, set-uid honoured" bash -c "[[ ,$flags, = *,nodev,* ]] && [[ ,$flags, = *,noatime,* ]] && [[ ,$flags, != *,nosuid,* ]]"
     check "default_permissions and allow_other" bash -c "grep -F ' $SCRATCH/mnt ' /proc/self/mountinfo | grep default_permissions | grep -q allow_other"
@@ -312,7 +313,7 @@ part_processes() {
     pid=$!
     waited=0
     while [ ! -e mnt/file ] && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
-    check "in the foreground" test -e mnt/file -a "$(served)" = $pid
+    check "in the foreground" test -e mnt/file -a "$(ps -o ppid= -p "$(served)" | tr -d ' ')" = $pid
     kill -TERM $pid
     check "ends with status 0" wait $pid
     check "and leaves nothing" quiet_after
