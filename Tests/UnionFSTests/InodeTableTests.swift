@@ -45,6 +45,8 @@ struct InodeTableTests {
                 try model.lookup(b)
                 model.exchange(a, b)
             }
+            // Now and then the process dies, and another goes on with the records.
+            if random.below(60) == 0 { try model.takeOver(changing: model.live.values.map(\.index).sorted().filter { _ in random.below(4) == 0 }) }
             let wrong = model.check()
             #expect(wrong == [], "TABLE_SEED=\(seed), step \(step), operation \(operation)")
             if wrong != [] { return }

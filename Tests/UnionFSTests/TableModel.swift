@@ -22,7 +22,7 @@ final class TableModel {
             self.isDirectory = isDirectory
         }
     }
-    let table: InodeTable
+    private(set) var table: InodeTable
     /// Places on the disk, and which of them the table knows.
     var disk: [Place: UInt64] = [:]
     var directories: Set<UInt64> = [1]
@@ -41,6 +41,28 @@ final class TableModel {
         let root = Node(index: InodeTable.root, id: 1, ino: 1, isDirectory: true)
         root.lookups = 1
         live[1] = root
+    }
+    /// The process dies in the middle of a change of these records, and another goes on.
+    func takeOver(changing touched: [UInt32]) throws {
+        let region = table.region
+        // As if a lock were held: saved, and not committed.
+        for node in touched {
+            let name = table.nodes[node].firstName
+            table.nodes[node].lookups = 99
+            table.nodes[node].flags = []
+            if name != 0 {
+                table.heap.remove(table.dentries[name].name, length: Int(table.dentries[name].nameLength))
+                table.dentries[name] = DentryRecord()
+            }
+            table.nodes[node].firstName = 0
+        }
+        try region.tableJournal.undo()
+        try region.handleJournal.undo()
+        let next = InodeTable(region: region, rootIno: 1, rootLayer: 0, rootIsUpper: true)
+        let handles = HandleTable(region: region)
+        handles.rebuild { _ in true }
+        _ = next.rebuild(handles)
+        table = next
     }
     private func complain(_ text: String) { complaints.append(text) }
 
