@@ -60,6 +60,7 @@ public struct AttributeChange: Sendable {
     /// FATTR_KILL_SUIDGID: a truncate by somebody without CAP_FSETID.
     public var killSuidGid = false
     public init() {}
+    public var isModificationTimeOnly: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime != nil }
     /// Nothing is to change: chown(2) with -1 twice, or a request to drop suid and sgid (ATTR_KILL_*, which is not passed on).
     public var isEmpty: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime == nil }
 }

@@ -8,6 +8,7 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
+        if let same = try timeAlreadyThere(node, change) { return same }
         // Refused before anything is copied for it.
         let uid = try storedOwner(change.uid, owners.stored(uid:))
         let gid = try storedOwner(change.gid, owners.stored(gid:))

@@ -1,3 +1,4 @@
+internal import FuseKit
 internal import LinuxSys
 internal import Glibc
 
@@ -42,6 +43,13 @@ extension UnionFileSystem {
         let result = try body()
         try setTimes(fd, NameRef.empty, access: .omit, modification: before.mtime, isAppendOnly: before.isProtected)
         return result
+    }
+
+    /// An unlink(2), rename(2) or link(2) of a lower file makes the kernel write its times back, as it counts a new ctime (fuse_update_ctime): nothing to copy the file for.
+    func timeAlreadyThere(_ node: UInt32, _ change: AttributeChange) throws(Errno) -> AttributeReply? {
+        guard writesBack, !table[node].flags.contains(.upper), let mtime = change.mtime, change.isModificationTimeOnly else { return nil }
+        let status = try objectStatus(node)
+        return status.mtime == mtime ? AttributeReply(attributes: shown(status, node), seconds: policy.seconds) : nil
     }
 
     /// The kernel's own times of a file, or what utimensat(2) gave: an append-only file takes no other than the present one.
