@@ -202,11 +202,15 @@ public final class Session: @unchecked Sendable {
     private func beginRings(_ device: FD, isTakenOver: Bool) throws(SessionError) {
         let pacer = Pacer(queues: rings.rings.count / rings.perQueue, perQueue: rings.perQueue)
         self.pacer = pacer
+        var begun = 0
         for (position, ring) in rings.rings.enumerated() {
             let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
                                         capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position,
                                         slot: filesystem.slot(SessionOptions.deviceSlots + position), isTakenOver: isTakenOver)
-            do throws(SessionError) { try begin(receiver) } catch {
+            do throws(SessionError) {
+                try begin(receiver)
+                begun += 1
+            } catch {
                 // The first thread of a queue must be there, or the kernel waits for ever.
                 if position % rings.perQueue == 0 {
                     requestStop()
@@ -217,9 +221,8 @@ public final class Session: @unchecked Sendable {
         }
         pacer.begin()
         if isTakenOver {
-            let count = rings.rings.count
-            waitUntil { registered >= count || end != nil || isStopping }
-            for queue in 0..<count / rings.perQueue { nudge(UInt16(truncatingIfNeeded: queue)) }
+            waitUntil { registered >= begun || end != nil || isStopping }
+            for queue in 0..<rings.rings.count / rings.perQueue { nudge(UInt16(truncatingIfNeeded: queue)) }
         }
     }
 

@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import MountState
 
 /// The table of a process that died, for the next one: the records are as they were, what was in its own memory is made anew from them.
 ///
@@ -48,6 +49,9 @@ extension InodeTable {
             handles.forEachOpen { handle in
                 if handle.flags & HandleRecord.passthrough != 0 { nodes[unsaved: handle.node].passthroughOpens += 1 } else { nodes[unsaved: handle.node].cachedOpens += 1 }
             }
+            var stale = 0
+            for node in Self.root..<nextNode where nodes[node].flags.contains(.superseded) { stale += Int(nodes[node].passthroughOpens) }
+            statistics?.setGauge(.staleReaders, stale)
             for node in Self.root..<nextNode where nodes[node].backing != 0 && nodes[node].passthroughOpens == 0 {
                 idleBackings[idleHand] = (node, nodes[node].generation)
                 idleHand = (idleHand + 1) % idleBackings.count

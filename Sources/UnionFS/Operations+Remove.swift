@@ -87,7 +87,7 @@ extension UnionFileSystem {
     }
 
     /// A request that comes again: where the layers have not got the name any more, the table learns it. False: it is all to be done.
-    func finishRemoval(_ parent: UInt32, _ name: NameRef, _ caller: Caller, isAll: Bool = true) throws(Errno) -> Bool {
+    func finishRemoval(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) -> Bool {
         guard caller.isResent else { return false }
         return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
             listings.remove(parent)
@@ -96,7 +96,7 @@ extension UnionFileSystem {
             table.noteNamesChanged(parent)
             let isLast = !held.orphan.isValid || (try? held.orphan.status().nlink) ?? 0 == 0
             if let node = table.child(parent, name), table[node].kind == FileKind.directory.rawValue { directories.remove(node) }
-            table.removed(parent, name, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw), isGone: isLast || table.isLower(parent, name), isAll: isAll)
+            table.removed(parent, name, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw), isGone: isLast || table.isLower(parent, name))
             return true
         }
     }

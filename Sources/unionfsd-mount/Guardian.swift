@@ -40,11 +40,12 @@ struct Guardian {
             if pid == 0 {
                 Process.ownGroup()
                 Process.setKillPreference(0)
-                Process.releaseSignals()
+                // Signals wait until the worker can act on them (`Run.work`).
                 _exit(worker(generation, died))
             }
             if pending != 0 { Process.send(pending, to: pid) }
-            let end = wait(for: pid, &pending)
+            pending = 0
+            let end = wait(for: pid)
             died = Clock.monotonic
             if case .code(let code) = end, code != Self.cannotGoOn { return code }
             guard memory.hasServed else { return 1 }
@@ -61,15 +62,10 @@ struct Guardian {
     private static func pause(_ failures: Int) -> Int32 { min(5 << Int32(min(failures, 10)), longestPause) }
 
     /// Signals that end the mount are the worker's to act on.
-    private func wait(for pid: Int32, _ pending: inout Int32) -> Process.Exit {
+    private func wait(for pid: Int32) -> Process.Exit {
         while true {
             let signal = Process.nextSignal() ?? SIGCHLD
-            if signal != SIGCHLD {
-                pending = signal
-                Process.send(signal, to: pid)
-                continue
-            }
-            if let end = Process.ended(pid) { return end }
+            if signal == SIGCHLD { if let end = Process.ended(pid) { return end } } else { Process.send(signal, to: pid) }
         }
     }
 

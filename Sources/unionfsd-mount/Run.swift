@@ -150,6 +150,7 @@ struct Run {
         Process.setName("unionfsd")
         do throws(Errno) {
             try Signals.end(session)
+            Process.releaseSignals()
             if background != nil || memory?.hasServed != true { try announce(session, background) }
         } catch {
             Console.say("cannot begin to serve: \(error.text)")

@@ -274,6 +274,7 @@ void cs_inflight_set(struct cs_inflight *slot);
 struct cs_inflight *cs_inflight(void);
 void cs_store_ordered(uint32_t *word, uint32_t value);
 
+/* ---- the guardian (guardian.c) ---- */
 long cs_fork_sharing_files(void);
 long cs_signals_hold(void);
 long cs_signals_release(void);
