@@ -60,6 +60,7 @@ public struct AttributeChange: Sendable {
     /// FATTR_KILL_SUIDGID: a truncate by somebody without CAP_FSETID.
     public var killSuidGid = false
     public init() {}
+    /// As the kernel writes back the times that it keeps itself (fuse_flush_times).
     public var isModificationTimeOnly: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime != nil }
     /// Nothing is to change: chown(2) with -1 twice, or a request to drop suid and sgid (ATTR_KILL_*, which is not passed on).
     public var isEmpty: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime == nil }

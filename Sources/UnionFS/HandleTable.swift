@@ -32,7 +32,7 @@ final class HandleTable: @unchecked Sendable {
     /// - Parameter isLive: whether the node of an open file is there. One that the kernel has forgotten is open nowhere: its RELEASE was lost in a ring (docs/takeover.md).
     func rebuild(isLive: (HandleRecord) -> Bool) {
         var lost: [UInt64] = []
-        forEachOpenNumbered { number, record in if !isLive(record) { lost.append(UInt64(number)) } }
+        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 && !isLive(records[index]) { lost.append(UInt64(index)) }
         for handle in lost { release(handle) }
         mutex.locked {
             free = []
@@ -48,9 +48,6 @@ final class HandleTable: @unchecked Sendable {
             files = open
             passedThrough = passed
         }
-    }
-    private func forEachOpenNumbered(_ body: (UInt32, HandleRecord) -> Void) {
-        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 { body(index, records[index]) }
     }
     func forEachOpen(_ body: (HandleRecord) -> Void) {
         for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 { body(records[index]) }
@@ -124,13 +121,15 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// What was open; nil for what was not.
+    /// - Parameter isRequested: the kernel asks for it: noted with the change, because the number may be another's when a RELEASE comes again.
     @discardableResult
-    func release(_ handle: UInt64) -> HandleRecord? {
+    func release(_ handle: UInt64, isRequested: Bool = false) -> HandleRecord? {
         let index = UInt32(truncatingIfNeeded: handle)
         let old = mutex.locked { () -> HandleRecord? in
             let record = records[index]
             guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return nil }
             records[index] = HandleRecord()
+            if isRequested { Inflight.done(mutex.journal) }
             files -= 1
             if record.flags & HandleRecord.passthrough != 0 { passedThrough -= 1 }
             free.append(index)

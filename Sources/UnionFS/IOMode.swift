@@ -126,8 +126,8 @@ extension UnionFileSystem {
     }
 
     /// Closed with its last user, or when others are wanted more.
-    func released(_ handle: UInt64) {
-        guard let record = handles.release(handle) else { return }
+    func released(_ handle: UInt64, isRequested: Bool = false) {
+        guard let record = handles.release(handle, isRequested: isRequested) else { return }
         if table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0) { attributesChanged(record.node) }
     }
 }

@@ -9,7 +9,7 @@ extension InodeTable {
     func rebuild(_ handles: HandleTable) -> [UInt32] {
         mutex.locked {
             names = HashIndex(holding: Int(nextDentry))
-            numbers = HashIndex()
+            numbers = HashIndex(holding: (Self.root..<nextNode).count { nodes[$0].flags.contains([.inUse, .hashed]) })
             freeNodes = []
             freeDentries = []
             live = 0
@@ -26,11 +26,7 @@ extension InodeTable {
                 nodes[unsaved: node].passthroughOpens = 0
                 if record.orphan >= 0 { orphans += 1 }
                 if record.indexName != 0 { blocks.append((record.indexName, Int(record.indexNameLength))) }
-                if record.flags.contains(.hashed) {
-                    // Entered again by what it is; its link was the old table's.
-                    nodes[unsaved: node].flags.remove(.hashed)
-                    addNumberLocked(node)
-                }
+                if record.flags.contains(.hashed) { linkNumberAgainLocked(node) }
             }
             for d in 1..<max(nextDentry, 1) {
                 let record = dentries[d]

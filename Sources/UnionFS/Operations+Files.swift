@@ -75,7 +75,11 @@ extension UnionFileSystem {
 
     /// Nothing is held back here: the kernel need not ask at every close(2).
     func serveFlush(_ node: UInt64, handle: UInt64) throws(Errno) { throw .notImplemented }
-    func serveRelease(_ node: UInt64, handle: UInt64) { released(handle) }
+    func serveRelease(_ node: UInt64, handle: UInt64) {
+        // By a worker that died before it could answer.
+        if Inflight.isDone { return }
+        released(handle, isRequested: true)
+    }
 
     func serveFsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {
         if stack.options.isVolatile { return }

@@ -9,7 +9,6 @@ internal import UnionFS
 /// From `run`'s first worker on it allocates nothing: it forks, waits, and forks again.
 struct Guardian {
     let memory: UnionMemory
-    let mountpoint: FileName
     /// A worker's exit status for "nobody can go on here".
     static let cannotGoOn: Int32 = 75
     /// Workers in a row that died before they served.
@@ -33,7 +32,10 @@ struct Guardian {
             do throws(Errno) { pid = try Process.forkSharingFiles() } catch {
                 // Want of memory or of processes passes.
                 failures += 1
-                if failures > Self.mostFailures { return 1 }
+                if failures > Self.mostFailures {
+                    finish(givesUp)
+                    return 1
+                }
                 _ = Process.nextSignal(milliseconds: Self.pause(failures))
                 continue
             }
@@ -77,6 +79,9 @@ struct Guardian {
                 _exit(0)
             }
             _ = try Process.wait(pid)
-        } catch { /* The mount ends with this process all the same. */ }
+        } catch {
+            // No process can be had: here, where it is the last that is done.
+            body()
+        }
     }
 }

@@ -101,7 +101,7 @@ struct Run {
         guard let memory else { return work(session, background) }
         let inherited = Process.openDescriptors
         let run = self
-        return Guardian(memory: memory, mountpoint: record.mountpoint).run({ generation, died in
+        return Guardian(memory: memory).run({ generation, died in
             var run = run
             return generation == 0 ? run.work(run.session, background) : run.goOn(memory, inherited, generation, died)
         }, givesUp: { run.giveUp() })
