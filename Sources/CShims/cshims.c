@@ -456,6 +456,7 @@ long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t 
 	return 0;
 }
 void cs_thread_join(uint64_t handle) { pthread_join((pthread_t)handle, NULL); }
+void cs_thread_detach(uint64_t handle) { pthread_detach((pthread_t)handle); }
 static __thread int channel = -1;
 void cs_thread_set_channel(int fd) { channel = fd; }
 int cs_thread_channel(void) { return channel; }

@@ -2,6 +2,7 @@
 #include "cshims.h"
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -106,6 +107,40 @@ long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors,
 	return 0;
 }
 
+/* ---- leaving ---- */
+
+/* A thread that dies must not leave a command with the kernel that waits for a request: FUSE would give it one, and end that with ECANCELED when the ring is closed.
+ *
+ * io_uring cancels the commands of a thread at its end, whatever ends it, and first runs what is queued for it, so that requests just given to it reach the memory
+ * where the next process finds them. But only if it holds a request that refers to another io_uring ("tracked": io_uring_files_cancel, tctx_inflight, io_req_track_inflight);
+ * else it leaves that to the last close of the ring, in a kernel thread that runs nothing for a dead one (IO_URING_F_TASK_DEAD). So each thread has such a request:
+ * a poll of a ring in which nothing ever happens. */
+enum { ANCHORED = 1 };
+
+long cs_ring_anchor_open(void)
+{
+	struct io_uring_params p;
+	memset(&p, 0, sizeof p);
+	long fd = syscall(SYS_io_uring_setup, 1, &p);
+	return fd < 0 ? -(long)errno : fd;
+}
+long cs_ring_anchor(void *ring, int anchor)
+{
+	struct cs_ring *r = ring;
+	uint32_t tail = *r->sq_tail;
+	if (tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE) > r->sq_mask) return -EBUSY;
+	struct io_uring_sqe *sqe = (struct io_uring_sqe *)(r->sqes + (size_t)(tail & r->sq_mask) * SQE_SIZE);
+	memset(sqe, 0, SQE_SIZE);
+	sqe->opcode = IORING_OP_POLL_ADD;
+	sqe->fd = anchor;
+	sqe->poll32_events = POLLIN;
+	sqe->user_data = ANCHORED;
+	r->sq_array[tail & r->sq_mask] = tail & r->sq_mask;
+	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+	r->unsubmitted++;
+	return 0;
+}
+
 long cs_ring_submit(void *ring)
 {
 	struct cs_ring *r = ring;
@@ -122,8 +157,10 @@ long cs_ring_wait(void *ring, int32_t *result)
 	for (;;) {
 		uint32_t head = *r->cq_head;
 		if (!r->unsubmitted && head != __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE)) {
+			uint64_t what = r->cqes[head & r->cq_mask].user_data;
 			*result = r->cqes[head & r->cq_mask].res;
 			__atomic_store_n(r->cq_head, head + 1, __ATOMIC_RELEASE);
+			if (what == ANCHORED) continue;
 			return 0;
 		}
 		long n = syscall(SYS_io_uring_enter, r->fd, r->unsubmitted, 1, IORING_ENTER_GETEVENTS, NULL, 0);
@@ -177,4 +214,18 @@ long cs_thread_urgent(int nice, uint64_t slice)
 		48, SCHED_OTHER, 0, nice, 0, slice, 0, 0 };
 	long n = syscall(SYS_sched_setattr, 0, &a, 0);
 	return n < 0 ? -(long)errno : 0;
+}
+
+long cs_statfs_of_device(unsigned major, unsigned minor)
+{
+#ifdef SYS_ustat
+	/* ustat(2): new_decode_dev. struct ustat is 32 bytes. */
+	char answer[64];
+	long n = syscall(SYS_ustat, (minor & 0xffu) | (major & 0xfffu) << 8 | (minor & ~0xffu) << 12, answer);
+	return n < 0 ? -(long)errno : 0;
+#else
+	(void)major;
+	(void)minor;
+	return -ENOSYS;
+#endif
 }

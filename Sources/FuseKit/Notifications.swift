@@ -44,14 +44,6 @@ extension Connection {
         try send(FUSE_NOTIFY_RESEND, (), Bytes.none)
     }
 
-    /// Makes a request of its own, which asks for nothing: to whoever serves the queue of this thread's processor. It brings those that wait in the queue behind it,
-    /// where no entry of the ring was free: a new one alone does not (fuse_uring_do_register).
-    func nudge() throws(Errno) {
-        // fuse_retrieve: no page of the root directory's. The number is none that the kernel gives.
-        let out = fuse_notify_retrieve_out(notify_unique: 1 << 62, nodeid: 1, offset: 0, size: 0, padding: 0)
-        try send(FUSE_NOTIFY_RETRIEVE, out, Bytes.none)
-    }
-
     private func notify<T: BitwiseCopyable>(_ code: Int32, _ message: T, _ name: NameRef?) throws(Errno) {
         // The name with the NUL behind it.
         let tail = name.map { unsafe Bytes(UnsafeRawBufferPointer(start: $0.pointer, count: $0.count + 1)) }

@@ -12,6 +12,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private let device: FD
     private let queue: UInt16
     private let ring: Ring
+    private let anchor: RingAnchor?
     private let dispatcher: Dispatcher
     private let memory: UnsafeMutableRawPointer
     private let capacity: Int
@@ -30,10 +31,11 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private static let payloadAt = 5 * Dispatcher.pageSize
 
     /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
-    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, capacity: Int, pacer: Pacer, place: Int, slot: InflightSlot? = nil, isTakenOver: Bool = false) {
+    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, anchor: RingAnchor?, capacity: Int, pacer: Pacer, place: Int, slot: InflightSlot? = nil, isTakenOver: Bool = false) {
         self.device = device
         self.queue = queue
         self.ring = ring
+        self.anchor = anchor
         self.pacer = pacer
         self.place = place
         self.capacity = max(capacity, Int(FUSE_MIN_READ_BUFFER))
@@ -71,6 +73,7 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     private func loop() -> Session.End {
         do throws(Errno) {
             try ring.enable()
+            if let anchor { try ring.hold(anchor) }
             var isHandingOver = false
             if isTakenOver, let commit = pickUp() {
                 isHandingOver = true

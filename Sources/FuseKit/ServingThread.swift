@@ -19,6 +19,7 @@ class ServingThread: @unchecked Sendable {
 struct RingSet {
     var rings: [Ring] = []
     var perQueue = 1
+    var anchor: RingAnchor?
     static let none = RingSet()
     private init() {}
 
@@ -27,6 +28,7 @@ struct RingSet {
         guard let queues = Ring.possibleProcessors else { return }
         perQueue = options.threadsPerQueue(queues: queues)
         do throws(Errno) {
+            anchor = try RingAnchor()
             for _ in 0..<perQueue * queues { rings.append(try Ring()) }
         } catch { rings = [] }
     }

@@ -25,6 +25,7 @@ public final class Session: @unchecked Sendable {
 
     private var library: Library?
     private var mountPoint: FileName?
+    private var superblock: String?
     private let stopping = Atomic<Bool>(false)
     private let lock = Mutex()
     /// A receiver ended, INIT was answered, or a stop was asked for.
@@ -64,9 +65,11 @@ public final class Session: @unchecked Sendable {
     }
 
     /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), whether it agreed on io_uring, and the same
-    /// options. What the dead one had read and not answered is served by `run`.
-    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], hasRings: Bool = false, at path: FileName? = nil) throws(SessionError) {
+    /// options. What the dead one had read and not answered is served by `run`. `superblock`: the mount's device number, "0:47".
+    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], hasRings: Bool = false, at path: FileName? = nil,
+                       superblock: String? = nil) throws(SessionError) {
         mountPoint = path
+        self.superblock = superblock
         let library = try newLibrary()
         try library.adopt(device)
         self.library = library
@@ -204,7 +207,7 @@ public final class Session: @unchecked Sendable {
         self.pacer = pacer
         var begun = 0
         for (position, ring) in rings.rings.enumerated() {
-            let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
+            let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring, anchor: rings.anchor,
                                         capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position,
                                         slot: filesystem.slot(SessionOptions.deviceSlots + position), isTakenOver: isTakenOver)
             do throws(SessionError) {
@@ -233,14 +236,27 @@ public final class Session: @unchecked Sendable {
             changed.broadcast()
         }
     }
-    /// Requests that found no entry free wait in their queue until another one is served there.
+    /// Requests that found no entry free wait in their queue until another is served there: a new entry alone does not bring them (fuse_uring_do_register). So one is made that
+    /// asks for next to nothing.
     func nudge(_ queue: UInt16) {
-        guard let connection else { return }
-        // From the queue's own processor; one that is off has no callers.
-        guard let thread = try? Thread(stack: 64 << 10, {
-            if cs_thread_pin(Int32(queue)) >= 0 { try? connection.nudge() }
-        }) else { return }
-        thread.join()
+        let device = superblock, point = mountPoint
+        do throws(Errno) {
+            // From the queue's own processor; one that is off has no callers. Who serves may be the one who calls: nobody waits.
+            try Thread(stack: 64 << 10) {
+                guard cs_thread_pin(Int32(queue)) >= 0 else { return }
+                do throws(Errno) {
+                    guard let device else { throw .notImplemented }
+                    try Mounts.ask(device: device)
+                } catch {
+                    // Another architecture than x86: by the path, which may lead elsewhere by now.
+                    guard error == .notImplemented, let point else { return }
+                    do throws(Errno) {
+                        let root = try FD.currentDirectory.open(point, OpenFlags.path)
+                        _ = try root.fd.filesystemStatus()
+                    } catch {}
+                }
+            }.detach()
+        } catch { Log.error("nobody looks into the queues", error) }
     }
 
     func began(_ receiver: ServingThread, _ handle: UInt64) {

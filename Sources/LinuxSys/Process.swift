@@ -156,5 +156,12 @@ public enum Mounts {
         try target.withRef { (t) throws(Errno) in
             _ = try checked { unsafe cs_umount2(t.base, 8 | (lazily ? 2 : 0)) }
         }
+    }    /// Has a filesystem asked for its size, whichever paths lead to it, if any.
+    /// - Parameter device: as in /proc/self/mountinfo, "0:47".
+    /// - Throws: ENOSYS where the architecture has no ustat(2); EINVAL: no such filesystem.
+    public static func ask(device: String) throws(Errno) {
+        let numbers = device.split(separator: ":").compactMap { UInt32($0) }
+        guard numbers.count == 2 else { throw .invalid }
+        try checked { cs_statfs_of_device(numbers[0], numbers[1]) }
     }
 }

@@ -19,6 +19,8 @@ public struct Thread: ~Copyable {
         self.handle = handle
     }
     public consuming func join() { cs_thread_join(handle) }
+    /// Nobody waits for its end.
+    public consuming func detach() { cs_thread_detach(handle) }
 
     private final class Box {
         let body: @Sendable () -> Void

@@ -119,7 +119,7 @@ struct Run {
                 Console.say("\(point): the process that served died; process \(Process.id) goes on after \(pause) µs")
             })
             do throws(SessionError) {
-                try session.resume(OwnedFD(adopting: self.session.device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point)
+                try session.resume(OwnedFD(adopting: self.session.device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point, superblock: record.device)
             } catch {
                 // Unmounted meanwhile.
                 if error.errno == .noDevice { return end(.unmounted) }

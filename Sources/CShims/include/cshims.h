@@ -176,6 +176,10 @@ void cs_ring_close(void *ring);
 long cs_ring_enable(void *ring);
 long cs_ring_fuse(void *ring, int device, uint32_t command, const void *vectors, uint64_t commit_id, uint16_t queue);
 /* Submits what is queued and does not wait. */
+long cs_ring_anchor_open(void);	/* a descriptor for: */
+long cs_ring_anchor(void *ring, int anchor);	/* goes with the next submission: the thread's death cancels its commands in order */
+/* Asks the filesystem with that device number for its size, through no path: ENOSYS where the architecture has no ustat(2), EINVAL where no such filesystem is. */
+long cs_statfs_of_device(unsigned major, unsigned minor);
 long cs_ring_submit(void *ring);
 long cs_ring_wait(void *ring, int32_t *result);	/* of one completion */
 long cs_thread_pin(int processor);
@@ -190,6 +194,7 @@ typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */
 long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t *handle);
 void cs_thread_join(uint64_t handle);
+void cs_thread_detach(uint64_t handle);
 /* One word of this thread: the descriptor that replies go to. */
 void cs_thread_set_channel(int fd);
 int cs_thread_channel(void);
