@@ -385,8 +385,8 @@ long cs_is_initial_userns(void) {
 
 /* ---- memory ---- */
 long cs_memfd(const char *name) { RET(memfd_create(name, MFD_CLOEXEC)); }
-void *cs_map_shared(int fd, size_t length, int writable, int *err) {
-	void *p = mmap(NULL, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+void *cs_map_shared(int fd, size_t length, int writable, uintptr_t at, int *err) {
+	void *p = mmap((void *)at, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED_NOREPLACE : 0), fd, 0);
 	if (p == MAP_FAILED) {
 		*err = errno;
 		return NULL;

@@ -28,6 +28,7 @@ static void watched(sigset_t *s)
 	sigaddset(s, SIGTERM);
 	sigaddset(s, SIGINT);
 	sigaddset(s, SIGHUP);
+	sigaddset(s, SIGUSR1);
 }
 long cs_signals_hold(void)
 {
@@ -71,3 +72,39 @@ long cs_prefer_to_kill(int score)
 	close(fd);
 	return r < 0 ? -e : 0;
 }
+
+/* ---- another program in its place ---- */
+
+long cs_keep_over_exec(int fd)
+{
+	return fcntl(fd, F_SETFD, 0) < 0 ? -(long)errno : 0;
+}
+/* All that are open, but for those below 3, which are kept as they are. */
+long cs_keep_all_over_exec(void)
+{
+	/* struct linux_dirent64: ino, off, reclen at 16, type at 18, name at 19. */
+	char buffer[4096];
+	int directory = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0) return -(long)errno;
+	long n;
+	while ((n = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0)
+		for (long at = 0; at < n;) {
+			const char *name = buffer + at + 19;
+			int fd = 0;
+			for (; *name >= '0' && *name <= '9'; name++) fd = fd * 10 + (*name - '0');
+			if (!*name && fd > 2 && fd != directory) fcntl(fd, F_SETFD, 0);
+			unsigned short length;
+			__builtin_memcpy(&length, buffer + at + 16, sizeof length);
+			at += length;
+		}
+	long error = n < 0 ? -(long)errno : 0;
+	close(directory);
+	return error;
+}
+extern char **environ;
+long cs_exec_descriptor(int program, char *const argv[])
+{
+	syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
+	return -(long)errno;
+}
+void cs_die_after(unsigned seconds) { alarm(seconds); }

@@ -17,6 +17,8 @@ public final class Session: @unchecked Sendable {
         case unmounted
         /// `requestStop()`. The mount may still be there, its requests waiting for whoever adopts the descriptor.
         case stopped
+        /// `requestHandOver()`: all that was received is answered, and nothing else was done. Another process goes on.
+        case handedOver
         case failed(Errno)
     }
 
@@ -27,6 +29,7 @@ public final class Session: @unchecked Sendable {
     private var mountPoint: FileName?
     private var superblock: String?
     private let stopping = Atomic<Bool>(false)
+    private let isHandingOver = Atomic<Bool>(false)
     private let lock = Mutex()
     /// A receiver ended, INIT was answered, or a stop was asked for.
     private let changed = Condition()
@@ -123,6 +126,7 @@ public final class Session: @unchecked Sendable {
         wakeUntilEnded()
         for receiver in receivers { receiver.thread.take()?.join() }
         receivers = []
+        if end == nil, isHandingOver.load(ordering: .acquiring) { return .handedOver }
         return finish(library, end ?? .stopped)
     }
 
@@ -151,6 +155,11 @@ public final class Session: @unchecked Sendable {
     public func requestStop() {
         stopping.store(true, ordering: .releasing)
         lock.locked { changed.broadcast() }
+    }
+    /// The same, and the mount is left as it is for a process that resumes.
+    public func requestHandOver() {
+        isHandingOver.store(true, ordering: .releasing)
+        requestStop()
     }
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 

@@ -36,6 +36,7 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
     public static let noData = Errno(ENODATA)
     public static let overflow = Errno(EOVERFLOW)
     public static let notSupported = Errno(EOPNOTSUPP)
+    public static let protocolNotSupported = Errno(EPROTONOSUPPORT)
     public static let stale = Errno(ESTALE)
     public static let tooBig = Errno(E2BIG)
     public static let noDeviceOrAddress = Errno(ENXIO)

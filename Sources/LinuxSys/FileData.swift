@@ -17,6 +17,13 @@ extension FD {
         try checked { unsafe cs_write(raw, buffer.baseAddress, buffer.count) }
     }
     /// All that there is to read, for small files of /proc and of our own run directory.
+    /// From the beginning, wherever the descriptor stands.
+    public func contents(limit: Int) throws(Errno) -> [UInt8] {
+        var all = [UInt8](repeating: 0, count: limit)
+        let length = try unsafe all.withMutableBytes { (b) throws(Errno) in try unsafe read(into: b, at: 0) }
+        all.removeLast(limit - length)
+        return all
+    }
     public func readAll(limit: Int = 1 << 24) throws(Errno) -> [UInt8] {
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16384)

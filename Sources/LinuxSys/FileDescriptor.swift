@@ -37,6 +37,8 @@ extension FD {
     public func duplicate() throws(Errno) -> OwnedFD {
         OwnedFD(adopting: Int32(try checked { cs_dup_cloexec(raw) }))
     }
+    /// Stays open over execve(2).
+    public func keepOverExecute() throws(Errno) { try checked { cs_keep_over_exec(raw) } }
     public func setNonBlocking(_ on: Bool) throws(Errno) {
         try checked { cs_set_nonblock(raw, on ? 1 : 0) }
     }

@@ -20,7 +20,7 @@ public enum Process {
         } catch { /* Without /proc none are known, and none is closed. */ }
         return numbers
     }
-    /// SIGTERM, SIGINT, SIGHUP and SIGCHLD wait for `nextSignal`.
+    /// SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD wait for `nextSignal`.
     public static func holdSignals() { _ = cs_signals_hold() }
     public static func releaseSignals() { _ = cs_signals_release() }
     /// Allocates nothing. Nil: none came in so many milliseconds.
@@ -63,6 +63,15 @@ public enum Process {
         for unsafe pointer in unsafe pointers { unsafe free(pointer) }
         return Errno(Int32(truncatingIfNeeded: -result))
     }
+
+    /// Replaces this process by a program that is open, with the environment it has; returns only with the reason why it could not. Allocates nothing.
+    public static func execute(_ program: FD, _ arguments: ArgumentVector) -> Errno {
+        unsafe Errno(Int32(truncatingIfNeeded: -cs_exec_descriptor(program.raw, arguments.pointers)))
+    }
+    /// What is open stays open over `execute`. Allocates nothing.
+    public static func keepDescriptorsOverExecute() throws(Errno) { try checked { cs_keep_all_over_exec() } }
+    /// SIGALRM ends this process then, whatever it executes.
+    public static func endAfter(seconds: UInt32) { cs_die_after(seconds) }
 
     public enum Exit: Equatable, Sendable { case code(Int32), signal(Int32) }
     public static func wait(_ pid: Int32) throws(Errno) -> Exit {

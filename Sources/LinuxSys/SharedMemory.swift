@@ -8,9 +8,10 @@ public final class SharedMemory: @unchecked Sendable {
     public let length: Int
     private let file: OwnedFD
 
-    public init(file: consuming OwnedFD, length: Int, writable: Bool) throws(Errno) {
+    /// - Parameter address: there and nowhere else (EEXIST where something is); nil: anywhere.
+    public init(file: consuming OwnedFD, length: Int, writable: Bool, at address: UInt? = nil) throws(Errno) {
         var code: Int32 = 0
-        guard let address = unsafe cs_map_shared(file.number, length, writable ? 1 : 0, &code) else { throw Errno(code) }
+        guard let address = unsafe cs_map_shared(file.number, length, writable ? 1 : 0, address ?? 0, &code) else { throw Errno(code) }
         unsafe base = address
         self.length = length
         self.file = file
@@ -19,6 +20,20 @@ public final class SharedMemory: @unchecked Sendable {
     public convenience init(name: StaticString, length: Int) throws(Errno) {
         let file = try SharedMemory.anonymousFile(name: name)
         try file.fd.truncate(Int64(length))
+        try self.init(file: file, length: length, writable: true)
+    }
+    /// The same at an address that another program will find free, too: far from where the kernel puts programs, heaps, libraries and stacks. Where that
+    /// cannot be had (an address space of 39 bits knows only the second), anywhere.
+    public convenience init(name: StaticString, lastingLength length: Int) throws(Errno) {
+        let file = try SharedMemory.anonymousFile(name: name)
+        try file.fd.truncate(Int64(length))
+        for address in [UInt(0x1000_0000_0000), 0x10_0000_0000] {
+            let copy = try file.fd.duplicate()
+            do throws(Errno) {
+                try self.init(file: copy, length: length, writable: true, at: address)
+                return
+            } catch { continue }
+        }
         try self.init(file: file, length: length, writable: true)
     }
     deinit { _ = unsafe cs_unmap(base, length) }

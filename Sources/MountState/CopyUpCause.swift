@@ -77,8 +77,10 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
     case passthroughFiles = 6
     /// How often the process that serves was started again after it died.
     case restarts = 7
-    /// Microseconds from the last such death to the first request served after it.
+    /// Microseconds from the last such death, or from the last stop for another program, to the first request served after it.
     case takeoverTime = 8
+    /// How often its program was replaced by another (`unionfsd upgrade`).
+    case upgrades = 9
 
     public var name: String {
         switch self {
@@ -91,6 +93,7 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
         case .passthroughFiles: "passthrough_files"
         case .restarts: "restarts"
         case .takeoverTime: "takeover_microseconds"
+        case .upgrades: "upgrades"
         }
     }
 }

@@ -39,6 +39,16 @@ public final class LayerClaim: Sendable {
         self.work = workFD
     }
 
+    /// What another program has claimed: the locks are those of its open descriptors.
+    public init(adopting upper: FD, work: FD, isSole: Bool) throws(Errno) {
+        self.upper = try upper.duplicate()
+        self.work = try work.duplicate()
+        self.isSole = isSole
+        note = nil
+    }
+    public var upperDirectory: FD { upper.fd }
+    public var workDirectory: FD { work.fd }
+
     private enum Which { case upper, work }
 
     /// nil when both are ours now. A filesystem without flock(2) counts as free.

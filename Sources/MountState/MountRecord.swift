@@ -16,6 +16,8 @@ public struct MountRecord: Sendable, Equatable {
     public var byEngine = false
     /// In the process's own pid namespace.
     public var pid: Int32 = 0
+    /// Of the process that starts another when that one dies, likewise; 0: none.
+    public var guardian: Int32 = 0
     /// Seconds since 1970.
     public var start: Int64 = 0
     public var version = ""
@@ -49,6 +51,7 @@ public struct MountRecord: Sendable, Equatable {
         put("readonly", readOnly ? "1" : "0")
         put("engine", byEngine ? "1" : "0")
         put("pid", "\(pid)")
+        if guardian != 0 { put("guardian", "\(guardian)") }
         put("start", "\(start)")
         put("version", version)
         put("device", device)
@@ -74,6 +77,7 @@ public struct MountRecord: Sendable, Equatable {
             case "readonly": record.readOnly = string == "1"
             case "engine": record.byEngine = string == "1"
             case "pid": record.pid = Int32(string) ?? 0
+            case "guardian": record.guardian = Int32(string) ?? 0
             case "start": record.start = Int64(string) ?? 0
             case "version": record.version = string
             case "device": record.device = string

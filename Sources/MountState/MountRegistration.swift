@@ -43,6 +43,31 @@ public final class MountRegistration: Sendable {
         self.run = run
     }
 
+    /// The entry of another program for the same mount, whose lock it has handed on.
+    /// Counters that it would have read otherwise begin anew.
+    public init(adopting id: FileName, lock held: FD) throws(RegistryError) {
+        run = try RunDirectory(create: false)
+        do throws(Errno) {
+            let place = run.fd
+            let found = try id.withRef { (i) throws(Errno) in try place.openDirectory(i) }
+            let mine = try found.fd.open("lock", FileFlags.read)
+            let (own, other) = (try mine.fd.status(), try held.status())
+            guard own.ino == other.ino, own.dev == other.dev else { throw Errno.stale }
+            lock = try held.duplicate()
+            let file = try found.fd.open("stats", FileFlags.readWrite)
+            do throws(Errno) {
+                guard try file.fd.status().size >= StatisticsLayout.bytes else { throw Errno.protocolNotSupported }
+                statistics = try MountStatistics(adopting: try file.fd.duplicate())
+            } catch { statistics = try MountStatistics(file: file) }
+            directory = found
+        } catch { throw RegistryError("the entry \(id) in \(run.path) cannot be gone on with: \(error.text)") }
+        path = run.path.appending(component: id)
+        self.id = id
+    }
+    public var lockFile: FD { lock.fd }
+    /// Where a caller leaves word, and finds an answer.
+    public var mailbox: FD { directory.fd }
+
     /// Replaces the record in one step.
     public func update(_ record: MountRecord) throws(Errno) { try MountRegistration.write(record, in: directory.fd) }
 
@@ -79,6 +104,8 @@ enum FileFlags {
     }()
     /// O_RDONLY | O_NOFOLLOW.
     static let read = noFollow
+    /// O_RDWR | O_NOFOLLOW.
+    static let readWrite = 2 | noFollow
     /// O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW.
     static let createNew = 2 | 0o100 | 0o200 | noFollow
     /// O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW.

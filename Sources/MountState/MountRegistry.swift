@@ -132,7 +132,7 @@ public enum MountRegistry {
 
     /// Only the files that we put there: a directory with anything else in it stays.
     static func discard(_ run: FD, _ name: FileName) {
-        let files: [FileName] = ["record", "record.new", "stats", "log", "lock"]
+        let files: [FileName] = ["record", "record.new", "stats", "log", "lock", "program", "program.new", "answer", "answer.new"]
         do throws(Errno) {
             let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
             for file in files {

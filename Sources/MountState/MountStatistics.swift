@@ -27,6 +27,16 @@ public final class MountStatistics: @unchecked Sendable {
         store(StatisticsLayout.magicWord, StatisticsLayout.magic)
     }
 
+    /// Counters that another program began.
+    /// - Throws: EPROTONOSUPPORT where they mean something else.
+    public init(adopting file: consuming OwnedFD) throws(Errno) {
+        memory = try SharedMemory(file: file, length: StatisticsLayout.bytes, writable: true)
+        unsafe words = memory.base.assumingMemoryBound(to: UInt64.self)
+        guard unsafe Atomics.load(words + StatisticsLayout.magicWord) == StatisticsLayout.magic,
+              unsafe Atomics.load(words + StatisticsLayout.versionWord) == StatisticsLayout.version,
+              unsafe Atomics.load(words + StatisticsLayout.sizeWord) == UInt64(StatisticsLayout.bytes) else { throw Errno.protocolNotSupported }
+    }
+
     /// Counters that nobody else sees: for tests, and where no run directory can be had.
     public convenience init() throws(Errno) {
         try self.init(file: try SharedMemory.anonymousFile(name: "unionfsd-stats"))

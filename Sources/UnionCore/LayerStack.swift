@@ -43,9 +43,10 @@ public final class LayerStack: Sendable {
 
     /// - Parameters:
     ///   - ownsWork: nobody else uses the work directory, so that what is left in it may be removed.
+    ///   - held: the directories are open already, and in use: nothing is cleaned.
     ///   - faults: for tests.
     /// - Throws: with the layer and the reason.
-    public init(options: MountOptions, ownsWork: Bool = true, faults: FaultPlan? = nil) throws(UnionError) {
+    public init(options: MountOptions, ownsWork: Bool = true, held: HeldLayers? = nil, faults: FaultPlan? = nil) throws(UnionError) {
         self.ownsWork = ownsWork
         var told: [String] = []
         var filesystems: [UInt64] = []
@@ -60,7 +61,7 @@ public final class LayerStack: Sendable {
         hasUpper = upper != nil
 
         if let upper {
-            let fd = try Opening.directory(upper, clone: false, what: "upper directory")
+            let fd = try Opening.directory(upper, clone: false, what: "upper directory", held: held?.layer(0))
             opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options))
         }
         // Read-only, with an upper directory: its contents are the top of the view all the same.
@@ -70,13 +71,13 @@ public final class LayerStack: Sendable {
         }
         for path in lowers {
             // A mount of its own: nothing mounted below the layer is in view, this union above all.
-            let fd = try Opening.directory(path, clone: true, what: "lower directory")
+            let fd = try Opening.directory(path, clone: true, what: "lower directory", held: held?.layer(opened.count))
             opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options))
         }
         var data: [Layer] = []
         var others: [UInt64] = []
         for path in options.dataLower {
-            let fd = try Opening.directory(path, clone: true, what: "data layer")
+            let fd = try Opening.directory(path, clone: true, what: "data layer", held: held?.dataLayer(data.count))
             data.append(try Opening.layer(opened.count + data.count, false, path, fd, &others, namespace, options))
         }
         dataLayers = data
@@ -94,10 +95,10 @@ public final class LayerStack: Sendable {
         canOpenHandles = Opening.canOpenHandles(opened)
 
         if upper != nil, let path = options.work {
-            let outer = try Opening.directory(path, clone: false, what: "work directory")
+            let outer = try Opening.directory(path, clone: false, what: "work directory", held: held?.work)
             let inner = try Opening.subdirectory(outer.fd, "work", path)
             let work = WorkDirectory(fd: inner)
-            if ownsWork {
+            if ownsWork, held == nil {
                 do throws(Errno) { try work.clean() } catch {
                     throw UnionError(error, "work directory \(path): what an earlier mount left in \(path)/work cannot be removed: \(error.text)")
                 }
@@ -109,7 +110,7 @@ public final class LayerStack: Sendable {
                 do throws(UnionError) {
                     let fd = try Opening.subdirectory(outer.fd, "index", path)
                     let index = Index(directory: fd, xattrs: namespace)
-                    try Opening.verify(index, path, opened, namespace, opensHandles: canOpenHandles, cleans: ownsWork)
+                    try Opening.verify(index, path, opened, namespace, opensHandles: canOpenHandles, cleans: ownsWork && held == nil)
                     verified = index
                 } catch {
                     // Asked for, it must be right; else hard links part at a copy-up, as without an index.
@@ -157,8 +158,9 @@ public final class LayerStack: Sendable {
 
 /// Steps of opening a stack.
 private enum Opening {
-    static func directory(_ path: FileName, clone: Bool, what: String) throws(UnionError) -> OwnedFD {
+    static func directory(_ path: FileName, clone: Bool, what: String, held: FD? = nil) throws(UnionError) -> OwnedFD {
         do throws(Errno) {
+            if let held { return try held.openDirectory(NameRef.dot) }
             return try path.withRef { (p) throws(Errno) in
                 if clone {
                     do throws(Errno) {

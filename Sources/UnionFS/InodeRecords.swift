@@ -287,7 +287,8 @@ final class RecordRegion: Sendable {
     private static let slotBuffer = (1 << 20) + (32 << 10)
     let slotCount: Int
 
-    init(slots: Int = 0) throws(Errno) {
+    /// `adopting`: memory of another program, to be mapped where it was there.
+    init(slots: Int = 0, adopting: (file: FD, address: UInt)? = nil) throws(Errno) {
         let nodes = Self.nodeCapacity * MemoryLayout<NodeRecord>.stride
         let dentries = Self.dentryCapacity * MemoryLayout<DentryRecord>.stride
         let handles = Self.handleCapacity * MemoryLayout<HandleRecord>.stride
@@ -298,8 +299,15 @@ final class RecordRegion: Sendable {
         journalOffset = headerOffset + SharedMemory.pageSize
         slotOffset = journalOffset + Self.tableJournalLength + Self.handleJournalLength
         slotCount = slots
-        memory = try SharedMemory(name: "unionfsd-inodes", length: slotOffset + slots * InflightSlot.length(buffer: Self.slotBuffer))
+        let length = slotOffset + slots * InflightSlot.length(buffer: Self.slotBuffer)
+        if let adopting {
+            memory = try SharedMemory(file: try adopting.file.duplicate(), length: length, writable: true, at: adopting.address)
+        } else { memory = try SharedMemory(name: "unionfsd-inodes", lastingLength: length) }
     }
+    /// What another program must agree on to go on with these records. The first number is raised when the same bytes come to mean something else.
+    static let format = "1:" + [MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride, MemoryLayout<TableHeader>.stride,
+                                MemoryLayout<HandleHeader>.stride, nodeCapacity, dentryCapacity, handleCapacity, heapLength, tableJournalLength, handleJournalLength,
+                                InflightSlot.length(buffer: slotBuffer), SharedMemory.pageSize].map(String.init).joined(separator: ":")
     var tableJournal: Journal { Journal(memory, offset: journalOffset, capacity: Self.tableJournalLength) }
     var handleJournal: Journal { Journal(memory, offset: journalOffset + Self.tableJournalLength, capacity: Self.handleJournalLength) }
     var tableHeader: RecordArray<TableHeader> { RecordArray(memory, offset: headerOffset, capacity: 1, tableJournal) }
@@ -335,6 +343,18 @@ final class RecordRegion: Sendable {
     var serving: Int {
         get { Int(clamping: unsafe Atomics.loadAcquire(servingWord)) - 1 }
         set { unsafe Atomics.storeRelease(servingWord, UInt64(newValue + 1)) }
+    }
+
+    /// When the last process stopped for another program (CLOCK_MONOTONIC), and that program's descriptor.
+    private var stoppedWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 400).assumingMemoryBound(to: UInt64.self) }
+    private var programWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 408).assumingMemoryBound(to: UInt64.self) }
+    var stopped: UInt64 {
+        get { unsafe Atomics.loadAcquire(stoppedWord) }
+        set { unsafe Atomics.storeRelease(stoppedWord, newValue) }
+    }
+    var program: Int32 {
+        get { Int32(truncatingIfNeeded: unsafe Atomics.loadAcquire(programWord)) }
+        set { unsafe Atomics.storeRelease(programWord, UInt64(UInt32(bitPattern: newValue))) }
     }
 
     /// Some process before this one served from here.

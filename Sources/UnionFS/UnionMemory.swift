@@ -6,7 +6,24 @@ public import LinuxSys
 public final class UnionMemory: Sendable {
     let region: RecordRegion
 
-    public init() throws(Errno) { region = try RecordRegion(slots: SessionOptions.deviceSlots + SessionOptions.ringSlots) }
+    public init() throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots) }
+    /// Of another program, whose `format` is ours. There must be nothing at `address` yet: the kernel has addresses of rings (EEXIST).
+    public init(adopting file: FD, at address: UInt) throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots, adopting: (file, address)) }
+    private static let slots = SessionOptions.deviceSlots + SessionOptions.ringSlots
+
+    /// Programs with the same one understand each other's records.
+    public static let format = "\(RecordRegion.format):\(slots)"
+    public var file: FD { region.memory.fd }
+    public var address: UInt { unsafe UInt(bitPattern: region.memory.base) }
+    /// For who replaces the program: the one that is open, and when the last process stopped for it.
+    public var program: FD {
+        get { FD(raw: region.program) }
+        set { region.program = newValue.raw }
+    }
+    public var stopped: UInt64 {
+        get { region.stopped }
+        set { region.stopped = newValue }
+    }
 
     /// INIT as the kernel sent it; empty before that: nothing was served yet.
     public var initRequest: [UInt8] { region.initRequest }

@@ -9,6 +9,12 @@ internal import UnionFS
 /// From `run`'s first worker on it allocates nothing: it forks, waits, and forks again.
 struct Guardian {
     let memory: UnionMemory
+    /// Nil: nobody could find this mount to ask for it.
+    let upgrade: Upgrade?
+    /// A worker's exit status for "another program goes on", after SIGUSR1.
+    static let handsOver: Int32 = 76
+    /// How long a worker may take to answer what it has received before it is killed, which no caller notices either.
+    private static let handOverPatience: Int32 = 50
     /// A worker's exit status for "nobody can go on here".
     static let cannotGoOn: Int32 = 75
     /// Workers in a row that died before they served.
@@ -18,14 +24,17 @@ struct Guardian {
     /// - Parameters:
     ///   - worker: in the child; its exit status. With the number of workers before it, and when the last one was found dead.
     ///   - givesUp: in a child too: what is left to be done when no worker can serve.
+    ///   - generation: the first worker's; not 0 where another program had some before.
+    ///   - since: when the last one of that stopped.
     /// - Returns: the mount's exit status.
-    func run(_ worker: (_ generation: Int, _ since: UInt64) -> Int32, givesUp: () -> Void) -> Int32 {
+    func run(from generation: Int = 0, since: UInt64 = 0, _ worker: (_ generation: Int, _ since: UInt64) -> Int32, givesUp: () -> Void) -> Int32 {
         Process.setName("unionfsd-guard")
         do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }
         Process.holdSignals()
         Process.setKillPreference(-1000)
-        var generation = 0, failures = 0
-        var died: UInt64 = 0
+        var generation = generation, failures = 0
+        var died = since
+        var request = UpgradeRequest()
         var pending: Int32 = 0
         while true {
             let pid: Int32
@@ -47,9 +56,18 @@ struct Guardian {
             }
             if pending != 0 { Process.send(pending, to: pid) }
             pending = 0
-            let end = wait(for: pid)
+            let end = wait(for: pid, &request)
             died = Clock.monotonic
-            if case .code(let code) = end, code != Self.cannotGoOn { return code }
+            if case .code(let code) = end, code != Self.cannotGoOn, code != Self.handsOver { return code }
+            if request.isGranted, memory.hasServed, let upgrade {
+                request.isGranted = false
+                // Waits for that program, which inherits the mask and what is pending.
+                if request.kept != 0 { Process.send(request.kept, to: Process.id) }
+                request.kept = 0
+                let error = upgrade.execute(stopped: died)
+                memory.stopped = 0
+                report(error)
+            }
             guard memory.hasServed else { return 1 }
             failures = memory.servingGeneration == generation ? 0 : failures + 1
             if end == .code(Self.cannotGoOn) || failures > Self.mostFailures {
@@ -63,12 +81,48 @@ struct Guardian {
 
     private static func pause(_ failures: Int) -> Int32 { min(5 << Int32(min(failures, 10)), longestPause) }
 
+    /// How far the wish for another program is.
+    private struct UpgradeRequest {
+        /// Looks at that program; 0: none.
+        var checker: Int32 = 0
+        /// It can go on, and the worker was asked to stop.
+        var isGranted = false
+        /// A signal for whoever serves next; 0: none.
+        var kept: Int32 = 0
+    }
+
     /// Signals that end the mount are the worker's to act on.
-    private func wait(for pid: Int32) -> Process.Exit {
+    private func wait(for pid: Int32, _ request: inout UpgradeRequest) -> Process.Exit {
         while true {
-            let signal = Process.nextSignal() ?? SIGCHLD
-            if signal == SIGCHLD { if let end = Process.ended(pid) { return end } } else { Process.send(signal, to: pid) }
+            let signal = Process.nextSignal(milliseconds: request.isGranted ? Self.handOverPatience : -1)
+            switch signal {
+            case SIGCHLD:
+                if let end = Process.ended(pid) { return end }
+                if request.checker != 0, let answer = Process.ended(request.checker) {
+                    request.checker = 0
+                    request.isGranted = answer == .code(0)
+                    if request.isGranted { Process.send(SIGUSR1, to: pid) }
+                }
+            case SIGUSR1: if request.checker == 0, !request.isGranted { request.checker = beginCheck() }
+            case .some(let other):
+                if request.isGranted { request.kept = other } else { Process.send(other, to: pid) }
+            case nil: if request.isGranted { Process.send(SIGKILL, to: pid) } else if let end = Process.ended(pid) { return end }
+            }
         }
+    }
+
+    private func beginCheck() -> Int32 {
+        guard let upgrade, memory.hasServed else { return 0 }
+        do throws(Errno) {
+            let pid = try Process.forkSharingFiles()
+            if pid == 0 { _exit(upgrade.prepare() ? 0 : 1) }
+            return pid
+        } catch { return 0 }
+    }
+
+    /// By another process, as nothing is allocated here.
+    private func report(_ error: Errno) {
+        finish { Console.say("the other program cannot be started, and this one goes on: \(error.text)") }
     }
 
     private func finish(_ body: () -> Void) {

@@ -1,5 +1,6 @@
 internal import FuseKit
 internal import Glibc
+internal import Glibc
 internal import LinuxSys
 internal import MountState
 internal import UnionCore
@@ -8,10 +9,13 @@ internal import UnionFS
 /// One mount from its command line to its end.
 struct Run {
     private let call: Call
-    private let preflight: Preflight
+    /// Held for as long as this lives.
+    private let claim: LayerClaim?
     private let registration: MountRegistration?
     private let layers: LayerStack
-    private let session: Session
+    /// Of the first process; nil where another program had that.
+    private let session: Session?
+    private let device: FD
     /// For those who serve after a process that died; nil: there will be none.
     private let memory: UnionMemory?
     private let statistics: MountStatistics
@@ -19,6 +23,7 @@ struct Run {
 
     /// The exit status.
     static func main() -> Int32 {
+        if let asked = Succession.asked(Process.arguments) { return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words) }
         // An engine's descriptors are not ours to keep open (engines.md, contract 2).
         Process.closeDescriptors(from: 3)
         let call: Call
@@ -45,7 +50,7 @@ struct Run {
     /// Opens the layers, which are held from here on, and mounts. Nothing answers yet.
     private init(_ call: Call, _ preflight: Preflight) throws(RegistryError) {
         self.call = call
-        self.preflight = preflight
+        claim = preflight.claim
         _ = Process.raiseOpenFileLimit()
         do throws(UnionError) {
             layers = try LayerStack(options: call.options, ownsWork: preflight.claim?.isSole ?? false)
@@ -65,7 +70,9 @@ struct Run {
         }
         do throws(RegistryError) {
             do throws(Errno) { memory = call.options.guardian ? try UnionMemory() : nil } catch { throw RegistryError("no memory for the inode table: \(error.text)") }
-            session = try Run.mounted(call.options, layers, statistics, memory, preflight.mountpoint)
+            let session = try Run.mounted(call.options, layers, statistics, memory, preflight.mountpoint)
+            self.session = session
+            device = session.device
         } catch {
             registration?.remove()
             throw error
@@ -88,7 +95,63 @@ struct Run {
         return session
     }
 
+    /// In the place of another program.
+    private init(_ call: Call, _ succession: Succession, checksOnly: Bool) throws(RegistryError) {
+        self.call = call
+        session = nil
+        record = succession.record
+        do throws(Errno) {
+            memory = try UnionMemory(adopting: succession.memory, at: succession.address)
+            claim = if let held = succession.claim { try LayerClaim(adopting: held.upper, work: held.work, isSole: held.isSole) } else { nil }
+            device = checksOnly ? .none : try succession.device.duplicate().release()
+        } catch {
+            throw RegistryError(error == .exists ? "this program has something of its own where the records must be: try again" : "what the program before has left cannot be used: \(error.text)")
+        }
+        do throws(UnionError) {
+            layers = try LayerStack(options: call.options, ownsWork: claim?.isSole ?? false, held: succession.layers)
+        } catch { throw RegistryError(error.message) }
+        if checksOnly {
+            registration = nil
+            do throws(Errno) { statistics = try MountStatistics() } catch { throw RegistryError("no memory for statistics: \(error.text)") }
+        } else {
+            let registration = try MountRegistration(adopting: succession.id, lock: succession.lock)
+            self.registration = registration
+            statistics = registration.statistics
+        }
+        record.version = Version.text
+    }
+
+    private static func takeOver(_ file: FD, checksOnly: Bool, _ words: [FileName]) -> Int32 {
+        let before = Set(Process.openDescriptors)
+        var mountpoint: FileName?
+        do throws(RegistryError) {
+            let succession = try Succession(file)
+            mountpoint = succession.record.mountpoint
+            let call: Call
+            do throws(OptionError) { call = try Call(words) } catch { throw RegistryError("this program does not know the mount's options: \(error)") }
+            let run = try Run(call, succession, checksOnly: checksOnly)
+            if !checksOnly { return run.goOn(besides: before) }
+            Console.write("\(Upgrade.ready)\n", to: .standardOutput)
+            return 0
+        } catch {
+            Console.say(error.description)
+            if !checksOnly, let mountpoint {
+                // What stood the test a moment ago: the mount is no use to anybody now.
+                do throws(Errno) { try Mounts.unmount(mountpoint, lazily: true) } catch {}
+            }
+            return 1
+        }
+    }
+
+    /// What is open from `before` is the last process's: the next one closes what no record stands for.
+    private func goOn(besides before: Set<Int32>) -> Int32 {
+        guard let memory else { return 1 }
+        let upgrade = upgrade(memory)
+        return guardian(memory, upgrade, Process.openDescriptors.filter { $0 < 3 || !before.contains($0) }, background: nil)
+    }
+
     private mutating func serve() -> Int32 {
+        guard let session else { return 1 }
         var background: Background?
         if !call.options.foreground {
             do throws(Errno) {
@@ -99,12 +162,27 @@ struct Run {
             }
         }
         guard let memory else { return work(session, background) }
-        let inherited = Process.openDescriptors
-        let run = self
-        return Guardian(memory: memory).run({ generation, died in
+        let upgrade = upgrade(memory)
+        return guardian(memory, upgrade, Process.openDescriptors, background: background)
+    }
+
+    private func guardian(_ memory: UnionMemory, _ upgrade: Upgrade?, _ inherited: [Int32], background: Background?) -> Int32 {
+        var run = self
+        run.record.guardian = Process.id
+        return Guardian(memory: memory, upgrade: upgrade).run(from: memory.servingGeneration + 1, since: memory.stopped, { generation, died in
             var run = run
-            return generation == 0 ? run.work(run.session, background) : run.goOn(memory, inherited, generation, died)
+            if generation == 0, let session = run.session { return run.work(session, background) }
+            return run.goOn(memory, inherited, generation, died)
         }, givesUp: { run.giveUp() })
+    }
+
+    /// Nil, for a mount that nobody can find, or for want of memory: then it is not to be had.
+    private func upgrade(_ memory: UnionMemory) -> Upgrade? {
+        guard let registration else { return nil }
+        var record = record
+        record.guardian = Process.id
+        let succession = Succession(memory: memory, device: device, layers: layers, claim: claim, registration: registration, record: record)
+        do throws(Errno) { return try Upgrade(succession, memory, mailbox: registration.mailbox) } catch { return nil }
     }
 
     /// In place of a process that died.
@@ -114,12 +192,13 @@ struct Run {
             let session = try Serve.session(call.options, layers: layers, statistics: statistics, memory: memory, inherited: inherited, onGoingOn: {
                 memory.noteServing(generation)
                 let pause = (Clock.monotonic &- died) / 1000
-                statistics.setGauge(.restarts, generation)
+                let isUpgrade = memory.stopped == died
                 statistics.setGauge(.takeoverTime, Int(clamping: pause))
-                Console.say("\(point): the process that served died; process \(Process.id) goes on after \(pause) µs")
+                statistics.addGauge(isUpgrade ? .upgrades : .restarts, 1)
+                Console.say("\(point): \(isUpgrade ? "another program" : "the process that served died; process \(Process.id)") goes on after \(pause) µs")
             })
             do throws(SessionError) {
-                try session.resume(OwnedFD(adopting: self.session.device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point, superblock: record.device)
+                try session.resume(OwnedFD(adopting: device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point, superblock: record.device)
             } catch {
                 // Unmounted meanwhile.
                 if error.errno == .noDevice { return end(.unmounted) }
@@ -149,7 +228,7 @@ struct Run {
         Process.setUmask(0)
         Process.setName("unionfsd")
         do throws(Errno) {
-            try Signals.end(session)
+            try Signals.end(session, hasGuardian: memory != nil)
             Process.releaseSignals()
             if background != nil || memory?.hasServed != true { try announce(session, background) }
         } catch {
@@ -178,6 +257,8 @@ struct Run {
     }
 
     private func end(_ end: Session.End) -> Int32 {
+        // With nothing closed: descriptors are the guardian's, too.
+        if end == .handedOver { _exit(Guardian.handsOver) }
         layers.close()
         var code: Int32 = 0
         if case .failed(let error) = end {

@@ -147,7 +147,8 @@ int cs_isatty(int fd);
 /* ---- memory ---- */
 long cs_memfd(const char *name);
 /* Address on success, 0 on failure with *err set. */
-void *cs_map_shared(int fd, size_t length, int writable, int *err);
+/* at: that address or none (EEXIST, EOPNOTSUPP before Linux 4.17); 0: any. */
+void *cs_map_shared(int fd, size_t length, int writable, uintptr_t at, int *err);
 long cs_unmap(void *address, size_t length);
 long cs_punch(void *address, size_t length);
 void cs_release_free_memory(void);	/* malloc_trim(3) */
@@ -287,6 +288,13 @@ long cs_signals_release(void);
 long cs_signals_wait(int milliseconds);
 /* oom_score_adj of this process, -1000 to 1000. */
 long cs_prefer_to_kill(int score);
+/* A descriptor stays open over execve(2). */
+long cs_keep_over_exec(int fd);
+long cs_keep_all_over_exec(void);
+/* execveat(2) of an open program, with this environment: returns only with -errno. */
+long cs_exec_descriptor(int program, char *const argv[]);
+/* Over an execve(2) too. */
+void cs_die_after(unsigned seconds);
 
 /* ---- function-like macros ---- */
 static inline uint64_t cs_makedev(uint32_t major, uint32_t minor) {
