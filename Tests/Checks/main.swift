@@ -12,7 +12,7 @@ let usageText = """
       layers DIR --count K --seed N
       random --reference REF_DIR --mount MNT_DIR --seed N --ops M [--check-every K]
              [--remount PROGRAM [--remount-every K]]
-             [--trace] [--drop-caches] [--dir-times] [--known overlay,metacopy,writeback]
+             [--trace] [--drop-caches] [--dir-times] [--known overlay,plain,metacopy,writeback]
       manifest DIR [--portable] [--no-mtime-of-dirs]
       stress DIR --seconds S --processes P --seed N [--known writeback]
       inject --pid P [--at N] [--kill | --error ERRNO] -- COMMAND...

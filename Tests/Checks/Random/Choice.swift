@@ -3,6 +3,8 @@ import Glibc
 /// Chooses the next operation from the random numbers and what the model says is there.
 struct Choice {
     var random: Random
+    /// The reference is a plain directory, not another union.
+    let isPlain: Bool
 
     /// What a slot of open descriptors holds, as the model sees it.
     struct Slot {
@@ -129,7 +131,9 @@ struct Choice {
     }
 
     private mutating func rename(_ model: Model) -> Operation {
-        let flags = random.pick([0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT])
+        let picked = random.pick([0, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE, RENAME_WHITEOUT])
+        // A union takes none.
+        let flags = isPlain && picked == RENAME_WHITEOUT ? 0 : picked
         let kind: Model.Node.Kind? = random.chance(40) ? .directory : nil
         return .rename(model.somePath(&random, kind: kind), model.somePath(&random, existing: flags == RENAME_EXCHANGE ? 90 : 40), flags)
     }

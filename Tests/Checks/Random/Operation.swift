@@ -128,6 +128,11 @@ extension Operation: CustomStringConvertible {
 }
 
 extension Operation {
+    /// A union says ENODATA of an access list that is not there, a plain filesystem nothing.
+    var differsFromPlain: Bool {
+        if case .removexattr(_, let name) = self { return name == ACL.access || name == ACL.default }
+        return false
+    }
     /// Refused with writeback, or answered otherwise while somebody has the file open for writing (docs/semantics.md).
     var differsWithWriteback: Bool {
         switch self {

@@ -29,7 +29,7 @@ struct RandomRun {
         let remount = parser.option("--remount")
         guard let remountEvery = parser.number("--remount-every", default: 1000), remountEvery > 0 else { return Arguments.usage() }
         let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
-        guard knowns.isSubset(of: ["overlay", "metacopy", "writeback"]) else { return complain("random: no such set of known differences") }
+        guard knowns.isSubset(of: ["overlay", "plain", "metacopy", "writeback"]) else { return complain("random: no such set of known differences") }
         guard parser.rest(0) != nil else { return Arguments.usage() }
         let roots = [referencePath, mountPath].map { Sys.open($0, O_RDONLY | O_DIRECTORY) }
         guard roots[0] >= 0, roots[1] >= 0 else { return complain("random: cannot open the trees") }
@@ -40,9 +40,9 @@ struct RandomRun {
         var run = RandomRun(
             reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
             model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes,
-                                                           directoryNumbers: !knowns.contains("overlay"), newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
+                                                           directoryNumbers: knowns.isDisjoint(with: ["overlay", "plain"]), newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
             writesBack: knowns.contains("writeback"),
-            choice: Choice(random: Random(seed: seed)))
+            choice: Choice(random: Random(seed: seed), isPlain: knowns.contains("plain")))
         run.alone = referencePath == mountPath
         printLine("seed \(seed)")
         guard run.compareTrees(0, dropCaches: false) else { return run.failed(seed, 0) }
@@ -91,6 +91,7 @@ struct RandomRun {
     private mutating func step(_ number: Int, trace: Bool) -> Bool {
         let (operation, actor) = choice.next(model, slots)
         if writesBack, operation.differsWithWriteback { return true }
+        if choice.isPlain, operation.differsFromPlain { return true }
         let first = reference.perform(operation, as: actor)
         let second = alone ? first : mount.perform(operation, as: actor)
         let line = "\(number) \(actor)\(operation)"
