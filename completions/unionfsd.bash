@@ -173,13 +173,13 @@ _unionfsd() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    mount|umount|list|stats|doctor|version|help)
+    mount|umount|list|stats|upgrade|doctor|version|help)
         # Offer subcommand argument completions
         "_unionfsd_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'mount umount list stats doctor version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'mount umount list stats upgrade doctor version help' -- "${cur}"))
         ;;
     esac
 }
@@ -271,6 +271,30 @@ _unionfsd_stats() {
     # Offer option value completions
     case "${prev}" in
     '--interval')
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_upgrade() {
+    repeating_flags=()
+    non_repeating_flags=(--all --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--program)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--program')
+        __unionfsd_add_completions -f
         return
         ;;
     esac

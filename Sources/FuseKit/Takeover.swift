@@ -32,7 +32,9 @@ struct Takeover {
     private let slots: [InflightSlot]
     /// For what had no slot.
     private let own: InflightSlot?
+    /// Its: a FORGET that is in there is not lost with this process either.
     private let buffer: UnsafeMutableRawBufferPointer
+    private let ownsBuffer: Bool
     /// Of one request that each time ends in the death of who serves it.
     static let mostAttempts: UInt32 = 3
 
@@ -42,13 +44,20 @@ struct Takeover {
         agreed = connection.agreement
         slots = (0..<min(filesystem.slotCount, SessionOptions.deviceSlots)).compactMap { filesystem.slot($0) }
         own = slots.last
-        unsafe buffer = .allocate(byteCount: Int(agreed.maxWrite) + 2 * Dispatcher.pageSize, alignment: Dispatcher.pageSize)
+        let length = Int(agreed.maxWrite) + 2 * Dispatcher.pageSize
+        if let own, own.request.count >= length {
+            unsafe buffer = own.request.buffer
+            ownsBuffer = false
+        } else {
+            unsafe buffer = .allocate(byteCount: length, alignment: Dispatcher.pageSize)
+            ownsBuffer = true
+        }
     }
 
     /// Nil: others can serve now.
     func run() -> Session.End? {
         defer {
-            unsafe buffer.deallocate()
+            if ownsBuffer { unsafe buffer.deallocate() }
             InflightSlot.leave()
         }
         forget()
@@ -137,6 +146,8 @@ struct Takeover {
             own?.replied(bytes.count)
             send(bytes, dispatcher)
         }
+        // In this order: what is idle and has a FORGET in it was not done.
+        own?.clearRequest()
         own?.end()
     }
 
