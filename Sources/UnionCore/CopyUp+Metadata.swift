@@ -32,7 +32,8 @@ extension LayerStack {
             if visibility.isOverlayOwn(attribute) { return }
             // An access list on the disk would speak of the owners on the disk.
             if upperOverride != nil, attribute.hasPrefix("system.posix_acl_") { return }
-            guard let value = try source.directory.xattrIfPresent(source.name, attribute) else { return }
+            guard var value = try source.directory.xattrIfPresent(source.name, attribute) else { return }
+            if ownersAsStored != nil, attribute.hasPrefix("system.posix_acl_") { value = storedACL(value, layer: source.layer) }
             do throws(Errno) {
                 try step(.setXattr)
                 try directory.setXattr(name, attribute, value)

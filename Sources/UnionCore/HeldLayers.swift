@@ -8,10 +8,13 @@ public struct HeldLayers: Sendable, Equatable {
     public var dataLayers: [FD]
     /// What the option names, with `work` in it.
     public var work: FD?
-    public init(layers: [FD], dataLayers: [FD], work: FD?) {
+    /// Places of layers that are id-mapped, which a mount without a place in the tree does not tell.
+    public var idMapped: [Int]
+    public init(layers: [FD], dataLayers: [FD], work: FD?, idMapped: [Int] = []) {
         self.layers = layers
         self.dataLayers = dataLayers
         self.work = work
+        self.idMapped = idMapped
     }
     func layer(_ place: Int) -> FD { place < layers.count ? layers[place] : .none }
     func dataLayer(_ place: Int) -> FD { place < dataLayers.count ? dataLayers[place] : .none }

@@ -16,6 +16,8 @@ public final class Layer: Sendable {
     public let uuid: [UInt8]
     /// Its objects say by an attribute what they are to be seen as.
     public let override: OverrideForm?
+    /// Owners are another's already when we see them: the layer lies on an id-mapped mount (mount_setattr(2)), as podman makes them of an image for another user namespace.
+    public let isIDMapped: Bool
     /// Where inode numbers stand in its file handles; nil where that is not known.
     let handleForm: HandleForm?
     /// What is opened through it cannot write (ST_RDONLY of its mount).
@@ -23,7 +25,7 @@ public final class Layer: Sendable {
     /// It has file handles at all.
     let hasHandles: Bool
 
-    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?,
+    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?, isIDMapped: Bool,
          markers: DirectoryMarkers, size: UInt64) {
         self.index = index
         self.isUpper = isUpper
@@ -31,6 +33,7 @@ public final class Layer: Sendable {
         self.filesystem = filesystem
         self.device = device
         self.override = override
+        self.isIDMapped = isIDMapped
         uuid = root.fd.filesystemUUID()
         var form: HandleForm?
         var named = false

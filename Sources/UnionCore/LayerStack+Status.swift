@@ -9,9 +9,22 @@ extension LayerStack {
     }
 
     func overridden(_ status: FileStatus, _ directory: FD, _ name: NameRef, layer: Int) throws(Errno) -> FileStatus {
-        guard hasOverrides, layer < layers.count, let form = layers[layer].override, status.isRegular || status.isDirectory,
+        guard hasOverrides, layer < layers.count else { return status }
+        if let ownersAsStored, layers[layer].isIDMapped {
+            var status = status
+            status.uid = ownersAsStored.stored(uid: status.uid) ?? OwnerMapping.overflow
+            status.gid = ownersAsStored.stored(gid: status.gid) ?? OwnerMapping.overflow
+            return status
+        }
+        guard let form = layers[layer].override, status.isRegular || status.isDirectory,
               let value = try directory.xattrIfPresent(name, form.name), let override = StatOverride(value) else { return status }
         return override.applied(to: status)
+    }
+
+    /// An access list as a layer means it.
+    public func storedACL(_ value: [UInt8], layer: Int) -> [UInt8] {
+        guard let ownersAsStored, layer < layers.count, layers[layer].isIDMapped else { return value }
+        return ownersAsStored.stored(acl: value) ?? value
     }
 
     /// What new and changed objects of the upper layer are noted with in place of chown(2) and chmod(2).

@@ -30,8 +30,10 @@ public final class LayerStack: Sendable {
     public let upperHasXattrs: Bool
     /// FICLONE was refused once: not asked for again.
     let reflinkFails = OnceFlag()
-    /// Some layer keeps owners and modes in an attribute.
+    /// Some layer keeps owners and modes in an attribute, or shows others than it has (`ownersAsStored`).
     let hasOverrides: Bool
+    /// To see owners of an id-mapped layer as the others have them, where the mount maps by itself; nil: nothing of that.
+    let ownersAsStored: OwnerMapping?
     /// No lower file can be written through what we have of it, whatever goes wrong.
     public let lowersAreReadOnly: Bool
     /// Of the upper filesystem: see `WriteOrder`.
@@ -60,6 +62,8 @@ public final class LayerStack: Sendable {
         let upper = options.readOnly ? nil : options.upper
         hasUpper = upper != nil
 
+        let owners = OwnerMapping(options)
+        let mapsOwners = !owners.isIdentity
         if let upper {
             let fd = try Opening.directory(upper, clone: false, what: "upper directory", held: held?.layer(0))
             opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options))
@@ -72,7 +76,8 @@ public final class LayerStack: Sendable {
         for path in lowers {
             // A mount of its own: nothing mounted below the layer is in view, this union above all.
             let fd = try Opening.directory(path, clone: true, what: "lower directory", held: held?.layer(opened.count))
-            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options))
+            let isMapped = mapsOwners && held.map { $0.idMapped.contains(opened.count) } ?? IDMappedMount.has(path)
+            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options, isIDMapped: isMapped))
         }
         var data: [Layer] = []
         var others: [UInt64] = []
@@ -84,8 +89,10 @@ public final class LayerStack: Sendable {
         layers = opened
         keepsWriteOrder = opened.first.map { $0.isUpper && WriteOrder.isKept(by: $0.root.fd) } ?? false
         lowersAreReadOnly = (opened + data).allSatisfy { $0.isUpper || $0.isReadOnlyMount }
-        hasOverrides = opened.contains { $0.override != nil }
-        visibility = XattrVisibility(namespace, hidesOverrides: hasOverrides)
+        let keepsOverrides = opened.contains { $0.override != nil }
+        ownersAsStored = opened.contains { $0.isIDMapped } ? owners : nil
+        hasOverrides = keepsOverrides || ownersAsStored != nil
+        visibility = XattrVisibility(namespace, hidesOverrides: keepsOverrides)
         var options = options
         // An access list on the disk would speak of other owners.
         if opened.first?.isUpper == true, opened.first?.override != nil { options.noACL = true }
@@ -180,7 +187,7 @@ private enum Opening {
     }
 
     static func layer(_ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
-                      _ namespace: XattrNamespace, _ options: MountOptions) throws(UnionError) -> Layer {
+                      _ namespace: XattrNamespace, _ options: MountOptions, isIDMapped: Bool = false) throws(UnionError) -> Layer {
         let override = try override(fd.fd, isUpper, path, options)
         do throws(Errno) {
             let status = try fd.fd.status()
@@ -204,7 +211,7 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, markers: markers, size: status.size)
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, isIDMapped: isIDMapped, markers: markers, size: status.size)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
         }

@@ -22,6 +22,12 @@ public struct OwnerMapping: Sendable {
     public func stored(uid: UInt32) -> UInt32? { squashUID ?? Self.stored(uid, uids) }
     public func stored(gid: UInt32) -> UInt32? { squashGID ?? Self.stored(gid, gids) }
 
+    /// Of what a caller makes. Root of the machine, whom the mount does not know, stands for the root of the layers where that is mapped: an engine makes directories and
+    /// symlinks through the mount before it starts a container in its namespace (podman's `--uidmap`).
+    public func stored(callerUID id: UInt32) -> UInt32? { stored(uid: id) ?? (id == 0 && Self.knowsRoot(uids) ? 0 : nil) }
+    public func stored(callerGID id: UInt32) -> UInt32? { stored(gid: id) ?? (id == 0 && Self.knowsRoot(gids) ? 0 : nil) }
+    private static func knowsRoot(_ ranges: [IDMapping]) -> Bool { ranges.contains { $0.stored == 0 && $0.count > 0 } }
+
     private static func seen(_ id: UInt32, _ ranges: [IDMapping]) -> UInt32 {
         if ranges.isEmpty { return id }
         for range in ranges where id >= range.stored && id &- range.stored < range.count { return range.seen &+ (id &- range.stored) }

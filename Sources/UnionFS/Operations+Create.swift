@@ -65,7 +65,7 @@ extension UnionFileSystem {
     /// - Throws: EOVERFLOW for somebody whom the layers cannot have (fsuidgid_has_mapping).
     func maker(_ caller: Caller) throws(Errno) -> Maker {
         if owners.isIdentity { return Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
-        guard let uid = owners.stored(uid: caller.uid), let gid = owners.stored(gid: caller.gid) else { throw .overflow }
+        guard let uid = owners.stored(callerUID: caller.uid), let gid = owners.stored(callerGID: caller.gid) else { throw .overflow }
         return Maker(uid: uid, gid: gid, umask: caller.umask)
     }
 

@@ -29,7 +29,10 @@ extension UnionFileSystem {
 
     /// Those whom it names are others in the mount than in the layers.
     private func getMappedACL(_ node: UInt32, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
-        let value = try withObject(node) { (fd, object, _) throws(Errno) in try fd.xattrIfPresent(object, name) }
+        let value: [UInt8]? = try withObject(node) { (fd, object, layer) throws(Errno) in
+            guard let kept = try fd.xattrIfPresent(object, name) else { return nil }
+            return stack.storedACL(kept, layer: layer)
+        }
         guard let value else { throw .noData }
         let seen = owners.seen(acl: value)
         if buffer.count == 0 { return seen.count }

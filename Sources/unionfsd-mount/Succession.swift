@@ -48,6 +48,7 @@ struct Succession {
     var text: [UInt8] {
         var lines = ["format=\(format)", "memory=\(memory.raw)", "address=\(address)", "device=\(device.raw)", "lock=\(lock.raw)", "id=\(id)"]
         lines += layers.layers.map { "layer=\($0.raw)" } + layers.dataLayers.map { "data=\($0.raw)" }
+        lines += layers.idMapped.map { "idmapped=\($0)" }
         if let work = layers.work { lines.append("work=\(work.raw)") }
         if let claim { lines += ["claim=\(claim.upper.raw)", "claim=\(claim.work.raw)", "sole=\(claim.isSole ? 1 : 0)"] }
         return Array((lines.joined(separator: "\n") + "\n\n").utf8) + record.text
@@ -79,7 +80,7 @@ struct Succession {
         self.lock = lock
         self.id = FileName(id)
         self.record = record
-        layers = HeldLayers(layers: numbers("layer"), dataLayers: numbers("data"), work: numbers("work").first)
+        layers = HeldLayers(layers: numbers("layer"), dataLayers: numbers("data"), work: numbers("work").first, idMapped: (values["idmapped"] ?? []).compactMap { Int($0) })
         let claimed = numbers("claim")
         claim = claimed.count == 2 ? (claimed[0], claimed[1], values["sole"]?.first == "1") : nil
     }
@@ -89,7 +90,8 @@ struct Succession {
         self.memory = memory.file
         address = memory.address
         self.device = device
-        self.layers = HeldLayers(layers: layers.layers.map(\.root.fd), dataLayers: layers.dataLayers.map(\.root.fd), work: claim?.workDirectory)
+        self.layers = HeldLayers(layers: layers.layers.map(\.root.fd), dataLayers: layers.dataLayers.map(\.root.fd), work: claim?.workDirectory,
+                                 idMapped: layers.layers.filter(\.isIDMapped).map(\.index))
         self.claim = claim.map { ($0.upperDirectory, $0.workDirectory, $0.isSole) }
         lock = registration.lockFile
         id = registration.id
