@@ -6,11 +6,12 @@ set -eu
 
 # As whoever owns the containers' files.
 inside() { if [ "$(id -u)" = 0 ]; then "$@"; else podman unshare "$@"; fi; }
-# tree IMAGE FILE: all that is in it, but for the times of what these steps made, and for a cache that holds such times.
+# tree IMAGE FILE: all that is in it, but for the times of what these steps made, a cache that holds such times, and the mode of the root, which each storage driver has its own
+# idea of (0755 with vfs, 0555 with overlay).
 tree() {
     # shellcheck disable=SC2016
     inside bash -c 'root=$(podman image mount "$1") && "$CHECK" manifest "$root" --portable --no-mtime-of-dirs >"$2" && podman image unmount "$1" >/dev/null' tree "$1" "$2.all"
-    awk -v start="$START" '{ for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+$/ && $i + 0 >= start) $i = "recent"; print }' "$2.all" | grep -v ' var/cache/ldconfig/aux-cache$' >"$2"
+    awk -v start="$START" '{ for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+$/ && $i + 0 >= start) $i = "recent"; print }' "$2.all" | grep -v ' var/cache/ldconfig/aux-cache$\| \.$' >"$2"
 }
 
 case $1 in
@@ -28,7 +29,7 @@ run)
     ;;
 change)
     podman run -d --name box app sleep 1000 >/dev/null
-    podman exec box sh -c 'echo changed >>/etc/motd.new; chmod 700 /opt/moved; rm -r /opt/moved/library; mv /var/log /var/logs; ln /etc/debian_version /etc/linked; chown 33 /etc/issue; mkfifo /opt/pipe; rm /usr/bin/less && echo mine >/usr/bin/less'
+    podman exec box sh -c 'echo changed >>/etc/motd.new; chmod 700 /opt/moved; rm -r /usr/share/common-licenses /opt/moved/fifo; mv /var/log /var/logs; ln /etc/debian_version /etc/linked; chown 33 /etc/issue; mkfifo /opt/pipe; rm /usr/bin/less && echo mine >/usr/bin/less'
     podman exec box cat /etc/motd.new /usr/bin/less >"$OUT/exec"
     podman diff box | sort >"$OUT/diff"
     podman commit -q box committed >/dev/null
@@ -40,7 +41,7 @@ change)
 mapped)
     # In a user namespace of its own, which the engine maps twice where it has a mount program: lower layers by id-mapped mounts, the rest by an option.
     podman run --name mapped --uidmap 0:100000:65536 app sh -c 'id -u; stat -c "%u:%g %a %n" /etc/passwd /etc/mtab /var/mail /usr/bin/tail; chmod 600 /etc/passwd; chown 33:33 /etc/issue; echo new >/root/new; mv /usr/share/file /usr/share/moved
-        ln /opt/third /opt/fifth; stat -c "%u:%g %a %h %n" /etc/passwd /etc/issue /root/new /opt/fifth /usr/share/moved; rm -r /opt/moved' >"$OUT/mapped"
+        ln /etc/debian_version /opt/fifth; stat -c "%u:%g %a %h %n" /etc/passwd /etc/issue /root/new /opt/fifth /usr/share/moved; rm -r /opt/moved' >"$OUT/mapped"
     podman diff mapped | sort >>"$OUT/mapped"
     podman rm -f -t 0 mapped >/dev/null
     ;;
