@@ -187,6 +187,39 @@ engine_contract() {
     waited=0
     while [ "$(entries)" != 0 ] && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
     check "which ends the process and its entry" quiet_after
+    # podman takes its id-mapped layers out of the tree as soon as we return.
+    mkdir detached && mount -t tmpfs tmpfs detached && mkdir detached/layer && echo held >detached/layer/held
+    bin/fuse-overlayfs -o lowerdir=detached/layer,upperdir=upper,workdir=work mnt 2>err
+    check "a layer may go from the tree" umount -l detached
+    check "it is held" bash -c '[ "$(cat mnt/held)" = held ] && echo more >>mnt/held && [ "$(cat upper/held)" = "held
+more" ]'
+    unionfsd umount mnt && rmdir detached && rm upper/held
+    # Programs that know neither may read these layers later.
+    bin/fuse-overlayfs -o $layers mnt 2>err
+    check "directories of layers are not redirected" bash -c '! python3 -c "import os; os.rename(\"mnt/dir\", \"mnt/moved\")" 2>/dev/null && mv mnt/dir mnt/moved && ! getfattr -R -d -m overlay.redirect upper | grep redirect'
+    chmod 600 mnt/file
+    check "and copies have their data" bash -c '[ "$(cat upper/file)" = "from the lower layer" ]'
+    unionfsd umount mnt
+}
+
+part_captured() {
+    local who words arguments home
+    home=$PWD/home/overlay
+    mkdir -p "$home"/{l,base/diff,base/empty,second/diff}
+    echo "from the base" >"$home/base/diff/file" && echo "from the second" >"$home/second/diff/second"
+    ln -s ../base/diff "$home/l/A" && ln -s ../second/diff "$home/l/B"
+    # A name with a blank in it would be two words; no engine has one.
+    while IFS= read -r line; do
+        [[ $line != '#'* ]] || continue
+        who=${line%%: *} words=${line#*: }
+        read -ra arguments <<<"${words//G\//$home/}"
+        rm -rf "$home/ID" && mkdir -p "$home"/ID/{diff,work,merged}
+        (cd "$home" && timeout 20 unionfsd-mount "${arguments[@]}" >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null)
+        if [ "$(cat "$home/ID/merged/file" 2>&1)" = "from the base" ]; then ok "$who"; else not_ok "$who: $words: $(cat out err)"; fi
+        check "$who: nothing is unknown" bash -c "! grep -v 'security context\|empty option' err"
+        timeout 20 umount "$home/ID/merged" 2>/dev/null || umount -l "$home/ID/merged"
+    done <"$here/captured"
+    rm -rf home
 }
 
 part_life() {
