@@ -304,6 +304,7 @@ final class RecordRegion: Sendable {
             memory = try SharedMemory(file: try adopting.file.duplicate(), length: length, writable: true, at: adopting.address)
         } else { memory = try SharedMemory(name: "unionfsd-inodes", lastingLength: length) }
     }
+    var address: UInt { unsafe UInt(bitPattern: memory.base) }
     /// What another program must agree on to go on with these records. The first number is raised when the same bytes come to mean something else.
     static let format = "1:" + [MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride, MemoryLayout<TableHeader>.stride,
                                 MemoryLayout<HandleHeader>.stride, nodeCapacity, dentryCapacity, handleCapacity, heapLength, tableJournalLength, handleJournalLength,

@@ -14,7 +14,7 @@ public final class UnionMemory: Sendable {
     /// Programs with the same one understand each other's records.
     public static let format = "\(RecordRegion.format):\(slots)"
     public var file: FD { region.memory.fd }
-    public var address: UInt { unsafe UInt(bitPattern: region.memory.base) }
+    public var address: UInt { region.address }
     /// For who replaces the program: the one that is open, and when the last process stopped for it.
     public var program: FD {
         get { FD(raw: region.program) }

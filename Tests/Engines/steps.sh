@@ -57,6 +57,11 @@ many)
     seq 20 | xargs -P 20 -I N podman run --name boxN base sh -c 'dpkg -i /var/debs/*.deb >/dev/null 2>&1; dpkg -l less file | grep -c ^ii' >"$OUT/many" 2>"$OUT/many.err" || { cat "$OUT/many.err"; exit 1; }
     podman rm -f -t 0 -a >/dev/null
     ;;
+# For scripts/bench-podman.
+bud) buildah bud --layers=false -q -t app "$CONTEXT" ;;
+start) for i in 1 2 3 4 5 6 7 8 9 10; do podman run --rm app true; done ;;
+install) podman run --name work base sh -c 'dpkg -i /var/debs/*.deb >/dev/null && cp -a /usr /opt && find / -xdev | wc -l && rm -rf /opt/usr && tar -C /usr -cf /tmp/usr.tar . && mkdir /tmp/u && tar -C /tmp/u -xf /tmp/usr.tar' ;;
+diff) podman diff work && podman commit -q work worked ;;
 remove)
     podman rm -f -t 0 -a >/dev/null
     podman rmi -f -a >/dev/null
