@@ -107,4 +107,19 @@ long cs_exec_descriptor(int program, char *const argv[])
 	syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
 	return -(long)errno;
 }
+/* The file whose path stands in a file: its descriptor, or -errno. */
+long cs_open_named(int directory, const char *name)
+{
+	char path[4096];
+	int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (file < 0) return -(long)errno;
+	ssize_t n = read(file, path, sizeof path - 1);
+	long error = n < 0 ? -(long)errno : 0;
+	close(file);
+	if (error) return error;
+	if (!n || (size_t)n == sizeof path - 1) return n ? -ENAMETOOLONG : -ENOENT;
+	path[n] = 0;
+	int program = open(path, O_RDONLY | O_CLOEXEC);
+	return program < 0 ? -(long)errno : program;
+}
 void cs_die_after(unsigned seconds) { alarm(seconds); }

@@ -68,6 +68,10 @@ public enum Process {
     public static func execute(_ program: FD, _ arguments: ArgumentVector) -> Errno {
         unsafe Errno(Int32(truncatingIfNeeded: -cs_exec_descriptor(program.raw, arguments.pointers)))
     }
+    /// Opens the file whose path stands in the file `name`. Allocates nothing.
+    public static func openProgram(named name: NameRef, in directory: FD) throws(Errno) -> FD {
+        FD(raw: Int32(truncatingIfNeeded: try checked { unsafe cs_open_named(directory.raw, name.base) }))
+    }
     /// What is open stays open over `execute`. Allocates nothing.
     public static func keepDescriptorsOverExecute() throws(Errno) { try checked { cs_keep_all_over_exec() } }
     /// SIGALRM ends this process then, whatever it executes.

@@ -23,6 +23,7 @@ extension UnionFileSystem {
     /// What the process before had open for itself: clones of /dev/fuse, directories of its cache, what its requests were about to use.
     private func closeForgotten(_ slots: [InflightSlot]) {
         var kept = Set(inherited)
+        kept.insert(region.program)
         table.forEachDescriptor { kept.insert($0) }
         handles.forEachOpen { handle in
             kept.insert(handle.fd)

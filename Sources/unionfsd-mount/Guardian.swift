@@ -66,6 +66,7 @@ struct Guardian {
                 request.kept = 0
                 let error = upgrade.execute(stopped: died)
                 memory.stopped = 0
+                upgrade.close()
                 report(error)
             }
             guard memory.hasServed else { return 1 }
@@ -94,15 +95,14 @@ struct Guardian {
     /// Signals that end the mount are the worker's to act on.
     private func wait(for pid: Int32, _ request: inout UpgradeRequest) -> Process.Exit {
         while true {
+            if request.checker != 0, let upgrade, let answer = Process.ended(request.checker) {
+                request.checker = 0
+                request.isGranted = answer == .code(0)
+                if request.isGranted { Process.send(SIGUSR1, to: pid) } else { upgrade.close() }
+            }
             let signal = Process.nextSignal(milliseconds: request.isGranted ? Self.handOverPatience : -1)
             switch signal {
-            case SIGCHLD:
-                if let end = Process.ended(pid) { return end }
-                if request.checker != 0, let answer = Process.ended(request.checker) {
-                    request.checker = 0
-                    request.isGranted = answer == .code(0)
-                    if request.isGranted { Process.send(SIGUSR1, to: pid) }
-                }
+            case SIGCHLD: if let end = Process.ended(pid) { return end }
             case SIGUSR1: if request.checker == 0, !request.isGranted { request.checker = beginCheck() }
             case .some(let other):
                 if request.isGranted { request.kept = other } else { Process.send(other, to: pid) }
@@ -113,11 +113,15 @@ struct Guardian {
 
     private func beginCheck() -> Int32 {
         guard let upgrade, memory.hasServed else { return 0 }
+        let failure = upgrade.open()
         do throws(Errno) {
-            let pid = try Process.forkSharingFiles()
-            if pid == 0 { _exit(upgrade.prepare() ? 0 : 1) }
+            let pid = try Process.fork()
+            if pid == 0 { _exit(upgrade.prepare(failure) ? 0 : 1) }
             return pid
-        } catch { return 0 }
+        } catch {
+            upgrade.close()
+            return 0
+        }
     }
 
     /// By another process, as nothing is allocated here.

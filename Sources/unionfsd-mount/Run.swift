@@ -1,6 +1,5 @@
 internal import FuseKit
 internal import Glibc
-internal import Glibc
 internal import LinuxSys
 internal import MountState
 internal import UnionCore
@@ -146,6 +145,8 @@ struct Run {
     /// What is open from `before` is the last process's: the next one closes what no record stands for.
     private func goOn(besides before: Set<Int32>) -> Int32 {
         guard let memory else { return 1 }
+        // What is running needs no descriptor any more.
+        memory.program = .none
         let upgrade = upgrade(memory)
         return guardian(memory, upgrade, Process.openDescriptors.filter { $0 < 3 || !before.contains($0) }, background: nil)
     }

@@ -30,14 +30,27 @@ final class Upgrade {
         take = ArgumentVector(Succession.words(file.fd, checksOnly: false))
     }
 
-    /// In a child that shares the guardian's descriptors. True: `execute` may be called.
-    func prepare() -> Bool {
+    /// The program that is asked for, open from here on: what is looked at is what will run. Allocates nothing.
+    func open() -> Errno? {
+        do throws(Errno) { memory.program = try Process.openProgram(named: NameRef("program"), in: mailbox) } catch {
+            memory.program = .none
+            return error
+        }
+        return nil
+    }
+    func close() {
+        memory.program.close()
+        memory.program = .none
+    }
+
+    /// In a child with descriptors of its own: the guardian's are the worker's too. True: `execute` may be called.
+    func prepare(_ failure: Errno?) -> Bool {
         let answer: OwnedFD
         do throws(Errno) { answer = try mailbox.open("answer.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600) } catch { return false }
         do throws(Errno) {
-            let word = try mailbox.open("program", O_RDONLY | O_NOFOLLOW)
-            let path = FileName(bytes: try word.fd.readAll())
-            let program = try FD.currentDirectory.open(path, O_RDONLY)
+            if let failure { throw failure }
+            let program = memory.program
+            let path = try program.path()
             for descriptor in succession.descriptors + [file.fd] { try descriptor.keepOverExecute() }
             let pid = try Process.fork()
             if pid == 0 {
@@ -45,7 +58,7 @@ final class Upgrade {
                 try answer.fd.replace(.standardOutput)
                 Process.endAfter(seconds: Self.patience)
                 Process.releaseSignals()
-                let error = Process.execute(program.fd, check)
+                let error = Process.execute(program, check)
                 Console.say("\(path) cannot be started: \(error.text)")
                 _exit(1)
             }
@@ -54,7 +67,6 @@ final class Upgrade {
                 // Any program may end well; one that says this means it.
                 let said = try mailbox.open("answer.new", O_RDONLY | O_NOFOLLOW)
                 if try said.fd.readAll(limit: 1 << 16).split(separator: 0x0a).contains(where: { $0.elementsEqual(Self.ready.utf8) }) {
-                    memory.program = program.release()
                     return true
                 }
                 try answer.fd.writeAll(Array("\(path) is no unionfsd-mount\n".utf8))

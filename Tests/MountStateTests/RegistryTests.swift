@@ -67,6 +67,25 @@ final class RegistryTests {
         #expect(try entries() == 0)
     }
 
+    @Test func anotherProgramTakesTheEntryOver() throws {
+        var first: MountRegistration? = try MountRegistration(MountRecord(mountpoint: "/m"))
+        let id = try #require(first?.id)
+        first?.statistics.recordWhiteout()
+        let lock = try #require(try first?.lockFile.duplicate())
+        var second: MountRegistration? = try MountRegistration(adopting: id, lock: lock.fd)
+        second?.statistics.recordWhiteout()
+        first = nil
+        let mount = try #require(try MountRegistry.list().first)
+        #expect(mount.id == id && mount.state == .alive && MountRegistry.isServed(mount))
+        #expect(try MountRegistry.statistics(of: mount).whiteouts == 2)
+        // A lock of something else is none.
+        let other = try SharedMemory.anonymousFile(name: "lock")
+        #expect(throws: RegistryError.self) { _ = try MountRegistration(adopting: id, lock: other.fd) }
+        second?.remove()
+        second = nil
+        #expect(try entries() == 0)
+    }
+
     @Test func removedInOrder() throws {
         let registration = try MountRegistration(MountRecord(mountpoint: "/m"))
         _ = try registration.openLog()

@@ -17,6 +17,19 @@ struct StatisticsTests {
         #expect(s.pid == Process.id)
     }
 
+    @Test func anotherProgramGoesOnCounting() throws {
+        let file = try SharedMemory.anonymousFile(name: "statistics")
+        let first = try MountStatistics(file: try file.fd.duplicate())
+        first.recordWhiteout()
+        let second = try MountStatistics(adopting: try file.fd.duplicate())
+        second.recordWhiteout()
+        #expect(try first.snapshot().whiteouts == 2)
+        // One that counts otherwise.
+        try file.fd.truncate(0)
+        try file.fd.truncate(Int64(StatisticsLayout.bytes))
+        #expect(throws: Errno.protocolNotSupported) { _ = try MountStatistics(adopting: try file.fd.duplicate()) }
+    }
+
     /// Against the true percentiles of the same times.
     @Test func percentilesAreRightToAnEighth() throws {
         let statistics = try MountStatistics()

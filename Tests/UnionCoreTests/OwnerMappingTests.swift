@@ -25,6 +25,12 @@ struct OwnerMappingTests {
         let m = try mapping("uidmapping=4294967290:10:6")
         #expect(m.seen(uid: .max) == 15 && m.stored(uid: 15) == .max && m.stored(uid: 16) == nil)
     }
+    /// An engine makes things through a mount whose container is in another namespace.
+    @Test func rootOfTheMachineStandsForRootOfTheLayers() throws {
+        let m = try mapping("uidmapping=0:100000:65536,gidmapping=5:100000:10")
+        #expect(m.stored(uid: 0) == nil && m.stored(callerUID: 0) == 0 && m.stored(callerUID: 100_001) == 1 && m.stored(callerUID: 7) == nil)
+        #expect(m.stored(callerGID: 0) == nil && m.stored(callerGID: 100_000) == 5)
+    }
     @Test func squashed() throws {
         let root = try mapping("squash_to_root")
         #expect(root.seen(uid: 77) == 0 && root.seen(gid: 77) == 0 && root.stored(uid: 9) == 0)

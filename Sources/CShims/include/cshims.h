@@ -293,6 +293,7 @@ long cs_keep_over_exec(int fd);
 long cs_keep_all_over_exec(void);
 /* execveat(2) of an open program, with this environment: returns only with -errno. */
 long cs_exec_descriptor(int program, char *const argv[]);
+long cs_open_named(int directory, const char *name);
 /* Over an execve(2) too. */
 void cs_die_after(unsigned seconds);
 
