@@ -68,13 +68,15 @@ final class RegistryTests {
     }
 
     @Test func anotherProgramTakesTheEntryOver() throws {
-        var first: MountRegistration? = try MountRegistration(MountRecord(mountpoint: "/m"))
-        let id = try #require(first?.id)
-        first?.statistics.recordWhiteout()
-        let lock = try #require(try first?.lockFile.duplicate())
-        var second: MountRegistration? = try MountRegistration(adopting: id, lock: lock.fd)
+        let id: FileName
+        var second: MountRegistration?
+        do {
+            let first = try MountRegistration(MountRecord(mountpoint: "/m"))
+            id = first.id
+            first.statistics.recordWhiteout()
+            second = try MountRegistration(adopting: id, lock: first.lockFile)
+        }
         second?.statistics.recordWhiteout()
-        first = nil
         let mount = try #require(try MountRegistry.list().first)
         #expect(mount.id == id && mount.state == .alive && MountRegistry.isServed(mount))
         #expect(try MountRegistry.statistics(of: mount).whiteouts == 2)
