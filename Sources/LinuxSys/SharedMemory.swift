@@ -1,4 +1,5 @@
 internal import CShims
+internal import Glibc
 
 /// A file's pages in this process's memory, shared with everybody who maps the same file. The length is address space;
 /// pages take memory when first touched.
@@ -8,11 +9,15 @@ public final class SharedMemory: @unchecked Sendable {
     public let length: Int
     private let file: OwnedFD
 
-    /// - Parameter address: there and nowhere else (EEXIST where something is); nil: anywhere.
-    public init(file: consuming OwnedFD, length: Int, writable: Bool, at address: UInt? = nil) throws(Errno) {
-        var code: Int32 = 0
-        guard let address = unsafe cs_map_shared(file.number, length, writable ? 1 : 0, address ?? 0, &code) else { throw Errno(code) }
-        unsafe base = address
+    /// - Parameter addresses: the first of them that is free, and nowhere else (EEXIST where something is at the last); 0: anywhere.
+    public init(file: consuming OwnedFD, length: Int, writable: Bool, at addresses: [UInt] = [0]) throws(Errno) {
+        var code: Int32 = EINVAL
+        var mapped: UnsafeMutableRawPointer?
+        for address in addresses where unsafe mapped == nil {
+            unsafe mapped = unsafe cs_map_shared(file.number, length, writable ? 1 : 0, address, &code)
+        }
+        guard let found = unsafe mapped else { throw Errno(code) }
+        unsafe base = found
         self.length = length
         self.file = file
     }
@@ -27,14 +32,7 @@ public final class SharedMemory: @unchecked Sendable {
     public convenience init(name: StaticString, lastingLength length: Int) throws(Errno) {
         let file = try SharedMemory.anonymousFile(name: name)
         try file.fd.truncate(Int64(length))
-        for address in [UInt(0x1000_0000_0000), 0x10_0000_0000] {
-            let copy = try file.fd.duplicate()
-            do throws(Errno) {
-                try self.init(file: copy, length: length, writable: true, at: address)
-                return
-            } catch { continue }
-        }
-        try self.init(file: file, length: length, writable: true)
+        try self.init(file: file, length: length, writable: true, at: [0x1000_0000_0000, 0x10_0000_0000, 0])
     }
     deinit { _ = unsafe cs_unmap(base, length) }
 

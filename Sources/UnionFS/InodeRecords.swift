@@ -301,7 +301,7 @@ final class RecordRegion: Sendable {
         slotCount = slots
         let length = slotOffset + slots * InflightSlot.length(buffer: Self.slotBuffer)
         if let adopting {
-            memory = try SharedMemory(file: try adopting.file.duplicate(), length: length, writable: true, at: adopting.address)
+            memory = try SharedMemory(file: try adopting.file.duplicate(), length: length, writable: true, at: [adopting.address])
         } else { memory = try SharedMemory(name: "unionfsd-inodes", lastingLength: length) }
     }
     var address: UInt { unsafe UInt(bitPattern: memory.base) }
