@@ -41,7 +41,7 @@ settings() {
     local place=$SCRATCH/$1-$2 run=$SCRATCH/${1:0:1}${2:0:1} driver=overlay program=
     mkdir -p "$run" "$place"/{out,tmp}
     case $2 in
-    unionfsd) program="mount_program = \"$SCRATCH/bin/unionfsd\"" ;;
+    unionfsd) program="mount_program = \"$SCRATCH/bin/unionfsd-mount\"" ;;
     fuse-overlayfs) program="mount_program = \"$(command -v fuse-overlayfs)\"" ;;
     *) driver=$2 ;;
     esac
