@@ -15,7 +15,7 @@ tree() {
 }
 
 case $1 in
-info) podman info | grep -A3 mount_program ;;
+info) podman info | grep -A6 mount_program ;;
 import) podman import -q "$BASE" base ;;
 build)
     buildah bud --layers -q -t app "$CONTEXT"
@@ -43,7 +43,8 @@ mapped)
     podman run --name mapped --uidmap 0:100000:65536 app sh -c 'id -u; stat -c "%u:%g %a %n" /etc/passwd /etc/mtab /var/mail /usr/bin/tail; chmod 600 /etc/passwd; chown 33:33 /etc/issue; echo new >/root/new; mv /usr/share/file /usr/share/moved
         ln /etc/debian_version /opt/fifth; stat -c "%u:%g %a %h %n" /etc/passwd /etc/issue /root/new /opt/fifth /usr/share/moved; rm -r /opt/moved' >"$OUT/mapped"
     podman diff mapped | sort >>"$OUT/mapped"
-    podman rm -f -t 0 mapped >/dev/null
+    # podman 4.3 may still be at the end of the container by itself, and then finds its /dev/shm busy: once more.
+    podman rm -f -t 0 mapped >/dev/null || { sleep 1 && podman rm -f -i -t 0 mapped >/dev/null; }
     ;;
 saveload)
     podman save -q -o "$OUT/app.tar" committed
