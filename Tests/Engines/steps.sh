@@ -6,6 +6,8 @@ set -eu
 
 # As whoever owns the containers' files.
 inside() { if [ "$(id -u)" = 0 ]; then "$@"; else podman unshare "$@"; fi; }
+# drop CONTAINER|-a: podman 4.3 may still be at the end of a container by itself, and then finds its /dev/shm busy: once more.
+drop() { podman rm -f -t 0 "$@" >/dev/null || { sleep 1 && podman rm -f -i -t 0 "$@" >/dev/null; }; }
 # tree IMAGE FILE: all that is in it, but for the times of what these steps made, a cache that holds such times, and the mode of the root, which each storage driver has its own
 # idea of (0755 with vfs, 0555 with overlay).
 tree() {
@@ -35,7 +37,7 @@ change)
     podman commit -q box committed >/dev/null
     podman stop -t 0 box >/dev/null
     podman start box >/dev/null && podman exec box cat /etc/motd.new >>"$OUT/exec"
-    podman rm -f -t 0 box >/dev/null
+    drop box
     tree committed "$OUT/committed"
     ;;
 mapped)
@@ -43,8 +45,7 @@ mapped)
     podman run --name mapped --uidmap 0:100000:65536 app sh -c 'id -u; stat -c "%u:%g %a %n" /etc/passwd /etc/mtab /var/mail /usr/bin/tail; chmod 600 /etc/passwd; chown 33:33 /etc/issue; echo new >/root/new; mv /usr/share/file /usr/share/moved
         ln /etc/debian_version /opt/fifth; stat -c "%u:%g %a %h %n" /etc/passwd /etc/issue /root/new /opt/fifth /usr/share/moved; rm -r /opt/moved' >"$OUT/mapped"
     podman diff mapped | sort >>"$OUT/mapped"
-    # podman 4.3 may still be at the end of the container by itself, and then finds its /dev/shm busy: once more.
-    podman rm -f -t 0 mapped >/dev/null || { sleep 1 && podman rm -f -i -t 0 mapped >/dev/null; }
+    drop mapped
     ;;
 saveload)
     podman save -q -o "$OUT/app.tar" committed
@@ -56,7 +57,7 @@ saveload)
 many)
     # shellcheck disable=SC2016
     seq 20 | xargs -P 20 -I N podman run --name boxN base sh -c 'dpkg -i /var/debs/*.deb >/dev/null 2>&1; dpkg -l less file | grep -c ^ii' >"$OUT/many" 2>"$OUT/many.err" || { cat "$OUT/many.err"; exit 1; }
-    podman rm -f -t 0 -a >/dev/null
+    drop -a
     ;;
 # For scripts/bench-podman.
 bud) buildah bud --layers=false -q -t app "$CONTEXT" ;;
@@ -64,7 +65,7 @@ start) for i in 1 2 3 4 5 6 7 8 9 10; do podman run --rm app true; done ;;
 install) podman run --name work base sh -c 'dpkg -i /var/debs/*.deb >/dev/null && cp -a /usr /opt && find / -xdev | wc -l && rm -rf /opt/usr && tar -C /usr -cf /tmp/usr.tar . && mkdir /tmp/u && tar -C /tmp/u -xf /tmp/usr.tar' ;;
 diff) podman diff work && podman commit -q work worked ;;
 remove)
-    podman rm -f -t 0 -a >/dev/null
+    drop -a
     podman rmi -f -a >/dev/null
     ;;
 esac
