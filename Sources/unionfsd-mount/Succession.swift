@@ -22,7 +22,7 @@ struct Succession {
     /// The words that make this program's successor, for `file`.
     static func words(_ file: FD, checksOnly: Bool) -> [FileName] {
         let own = Process.arguments
-        return (own.prefix(1) + [FileName((checksOnly ? checks : takes) + "\(file.raw)")] + rest(own)).map { $0 }
+        return Array(own.prefix(1) + [FileName((checksOnly ? checks : takes) + "\(file.raw)")] + rest(own))
     }
     /// The mount's words, without the first and without what `words` puts behind it.
     private static func rest(_ words: [FileName]) -> ArraySlice<FileName> { words.dropFirst(asked(words) == nil ? 1 : 2) }

@@ -124,7 +124,6 @@
 #define FUSE_NOTIFY_INVAL_INODE 2
 #define FUSE_NOTIFY_INVAL_ENTRY 3
 #define FUSE_NOTIFY_STORE 4
-#define FUSE_NOTIFY_RETRIEVE 5
 #define FUSE_NOTIFY_DELETE 6
 #define FUSE_NOTIFY_RESEND 7
 
@@ -220,7 +219,6 @@ struct fuse_notify_inval_inode_out { uint64_t ino; int64_t off, len; };
 struct fuse_notify_inval_entry_out { uint64_t parent; uint32_t namelen, flags; };
 struct fuse_notify_delete_out { uint64_t parent, child; uint32_t namelen, padding; };
 struct fuse_notify_store_out { uint64_t nodeid, offset; uint32_t size, padding; };
-struct fuse_notify_retrieve_out { uint64_t notify_unique, nodeid, offset; uint32_t size, padding; };
 
 /* ---- requests over io_uring (Linux 6.14) ---- */
 #define FUSE_IO_URING_CMD_REGISTER 1
