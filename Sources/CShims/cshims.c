@@ -588,6 +588,14 @@ long cs_wake_accept(void) {
 }
 uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
 void cs_thread_wake(uint64_t handle) { pthread_kill((pthread_t)handle, SIGURG); }
+void cs_limit_arenas(int count)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, count);
+#else
+	(void)count;
+#endif
+}
 void cs_sleep_ms(int milliseconds) { poll(NULL, 0, milliseconds); }
 
 /* What this thread holds, in the order in which it was taken. */

@@ -32,4 +32,12 @@ struct RingSet {
             for _ in 0..<perQueue * queues { rings.append(try Ring()) }
         } catch { rings = [] }
     }
+
+    /// Whether the kernel says that it would not offer io_uring (`fuse.enable_uring`): making rings takes some half of a millisecond. Where it says nothing, INIT will tell.
+    static var isRefused: Bool {
+        do throws(Errno) {
+            let parameter = try FD.currentDirectory.open(FileName("/sys/module/fuse/parameters/enable_uring"), 0)
+            return try parameter.fd.readAll(limit: 16).first == UInt8(ascii: "N")
+        } catch { return false }
+    }
 }

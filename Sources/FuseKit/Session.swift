@@ -106,7 +106,7 @@ public final class Session: @unchecked Sendable {
         guard let library, library.device.isValid else { throw SessionError(errno: .badDescriptor, text: "no mount to serve") }
         _ = cs_wake_prepare()
         let isResumed = connection != nil
-        if !isResumed { rings = RingSet(options) }
+        if !isResumed, !RingSet.isRefused { rings = RingSet(options) }
         // INIT comes first and alone: one thread until it is answered, on the original descriptor.
         if isResumed {
             if let end = takeOver(library.device) { return finish(library, end) }

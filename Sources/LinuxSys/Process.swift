@@ -97,6 +97,8 @@ public enum Process {
         _ = unsafe cs_raise_nofile(&limit)
         return limit
     }
+    /// Two heaps for all threads. One for each costs three system calls and 130 KiB a thread, and nothing on a request's way allocates.
+    public static func limitArenas() { cs_limit_arenas(2) }
     public static func setName(_ name: StaticString) {
         _ = unsafe cs_prctl_name(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
     }

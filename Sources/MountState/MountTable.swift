@@ -11,6 +11,20 @@ public struct MountEntry: Sendable {
     public let source: FileName
     public let superOptions: FileName
 
+    /// Nil: not a line of that file.
+    init?(_ line: ArraySlice<UInt8>) {
+        let fields = line.split(separator: 0x20)
+        // id parent device root mountpoint options [tag…] - type source superoptions
+        guard fields.count >= 9, let dash = fields.firstIndex(where: { $0.elementsEqual([0x2d]) }), dash + 2 < fields.count,
+              let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else { return nil }
+        self.id = id
+        device = String(decoding: fields[2], as: UTF8.self)
+        mountpoint = MountTable.decoded(fields[4])
+        type = MountTable.decoded(fields[dash + 1])
+        source = MountTable.decoded(fields[dash + 2])
+        superOptions = dash + 3 < fields.count ? MountTable.decoded(fields[dash + 3]) : FileName("")
+    }
+
     public var isFuse: Bool { type.bytes.starts(with: "fuse".utf8) && !type.bytes.starts(with: "fuseblk".utf8) }
 }
 
@@ -20,23 +34,14 @@ public struct MountTable: Sendable {
     public let entries: [MountEntry]
 
     public init() throws(Errno) {
-        let file = try FD.currentDirectory.open(FileName("/proc/self/mountinfo"), 0)
-        self.init(text: try file.fd.readAll())
+        self.init(text: try MountTable.text())
     }
 
-    init(text: [UInt8]) {
-        var entries: [MountEntry] = []
-        for line in text.split(separator: 0x0a) {
-            let fields = line.split(separator: 0x20)
-            // id parent device root mountpoint options [tag…] - type source superoptions
-            guard fields.count >= 9, let dash = fields.firstIndex(where: { $0.elementsEqual([0x2d]) }), dash + 2 < fields.count,
-                  let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else { continue }
-            entries.append(MountEntry(id: id, device: String(decoding: fields[2], as: UTF8.self),
-                                      mountpoint: MountTable.decoded(fields[4]), type: MountTable.decoded(fields[dash + 1]),
-                                      source: MountTable.decoded(fields[dash + 2]),
-                                      superOptions: dash + 3 < fields.count ? MountTable.decoded(fields[dash + 3]) : FileName("")))
-        }
-        self.entries = entries
+    init(text: [UInt8]) { entries = text.split(separator: 0x0a).compactMap(MountEntry.init) }
+
+    private static func text() throws(Errno) -> [UInt8] {
+        let file = try FD.currentDirectory.open(FileName("/proc/self/mountinfo"), 0)
+        return try file.fd.readAll()
     }
 
     /// A device number is given out again after an unmount: with `mountpoint`, that must be the same too.
@@ -45,7 +50,16 @@ public struct MountTable: Sendable {
     }
 
     /// The mount on top at this path, which must be absolute and without symlinks.
-    public func top(at path: FileName) -> MountEntry? { entries.last { $0.mountpoint == path } }
+    public static func top(at path: FileName) throws(Errno) -> MountEntry? { top(at: path, in: try text()) }
+
+    /// A machine full of containers has hundreds of lines, and each start of a mount asks twice: only the line that counts is taken apart.
+    static func top(at path: FileName, in text: [UInt8]) -> MountEntry? {
+        let wanted = encoded(path)
+        return text.split(separator: 0x0a).last { line in
+            let fields = line.split(separator: 0x20, maxSplits: 5)
+            return fields.count == 6 && fields[4].elementsEqual(wanted)
+        }.flatMap(MountEntry.init)
+    }
 
     /// A path to the place it leads to, symlinks resolved, with the mount that it lies on. A dead mount does not disturb:
     /// O_PATH opens nothing.
@@ -59,8 +73,14 @@ public struct MountTable: Sendable {
         return (try place.fd.path(), id)
     }
 
-    /// Blank, tab, newline and backslash are written in octal.
-    private static func decoded(_ field: ArraySlice<UInt8>) -> FileName {
+    /// Blank, tab, newline and backslash are written in octal (mangle_path).
+    private static func encoded(_ path: FileName) -> [UInt8] {
+        path.bytes.flatMap { byte -> [UInt8] in
+            guard [0x20, 0x09, 0x0a, 0x5c].contains(byte) else { return [byte] }
+            return [0x5c, 0x30 + byte >> 6, 0x30 + byte >> 3 & 7, 0x30 + byte & 7]
+        }
+    }
+    fileprivate static func decoded(_ field: ArraySlice<UInt8>) -> FileName {
         var out: [UInt8] = []
         let bytes = Array(field)
         var i = 0

@@ -36,7 +36,7 @@ struct Preflight {
     }
 
     private static func occupied(_ mountpoint: FileName) throws(Errno) -> String? {
-        guard let top = try MountTable().top(at: mountpoint), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { return nil }
+        guard let top = try MountTable.top(at: mountpoint), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { return nil }
         return "\"\(mountpoint)\" is a mount of unionfsd already"
     }
 

@@ -23,6 +23,7 @@ struct Run {
     /// The exit status.
     static func main() -> Int32 {
         if let asked = Succession.asked(Process.arguments) { return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words) }
+        Process.limitArenas()
         // An engine's descriptors are not ours to keep open (engines.md, contract 2).
         Process.closeDescriptors(from: 3)
         let call: Call
@@ -39,7 +40,8 @@ struct Run {
             for note in preflight.notes { Console.say(note) }
             if call.isFake { return 0 }
             var run = try Run(call, preflight)
-            return run.serve()
+            // Here, or all that belongs to the mount would be taken apart first, piece by piece.
+            exit(run.serve())
         } catch {
             Console.say(error.description)
             return 1
@@ -252,7 +254,8 @@ struct Run {
             if debug { Console.say("\(point) is mounted") }
             background?.answer(log: logFile)
             logFile?.close()
-            // Nobody waits any more: time to sweep what dead mounts left.
+            // Time to sweep what dead mounts left; but not while the container that this mount is for starts.
+            Clock.sleep(milliseconds: 3000)
             do throws(RegistryError) { _ = try MountRegistry.list() } catch {}
         }
     }
@@ -297,6 +300,6 @@ struct Run {
     }
 
     private static func top(_ mountpoint: FileName) -> MountEntry? {
-        do throws(Errno) { return try MountTable().top(at: mountpoint) } catch { return nil }
+        do throws(Errno) { return try MountTable.top(at: mountpoint) } catch { return nil }
     }
 }

@@ -41,14 +41,14 @@ struct Umount: ParsableCommand {
             if !mount.isVisible {
                 throw Failure.because("\"\(mount.record.mountpoint)\" is not mounted here but in another mount namespace: nsenter -t \(mount.record.pid) -m unionfsd umount \(mount.record.mountpoint)")
             }
-            if resolved != mount.record.mountpoint, let top = (try? MountTable())?.top(at: resolved), top.device == mount.record.device { return resolved }
+            if resolved != mount.record.mountpoint, let top = try? MountTable.top(at: resolved), top.device == mount.record.device { return resolved }
             guard resolved == mount.record.mountpoint else {
                 throw Failure.because("\"\(path)\" lies inside a mount; name its mount point: \(mount.record.mountpoint)")
             }
             return resolved
         }
         // One without an entry: made by another user, or where there was no run directory.
-        if let top = (try? MountTable())?.top(at: resolved), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) { return resolved }
+        if let top = try? MountTable.top(at: resolved), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) { return resolved }
         if (try? path.withRef { (p) throws(Errno) in try FD.currentDirectory.status(p) }) == nil, (try? MountTable.resolve(path)) == nil {
             throw Failure.because("\"\(path)\" does not exist")
         }

@@ -247,6 +247,7 @@ long cs_wake_prepare(void);		/* once: the handler, without SA_RESTART */
 long cs_wake_accept(void);		/* in the thread that is to be woken */
 uint64_t cs_thread_self(void);
 void cs_thread_wake(uint64_t handle);
+void cs_limit_arenas(int count);
 void cs_sleep_ms(int milliseconds);
 
 /* ---- what outlives the process (journal.c, docs/takeover.md) ---- */
