@@ -24,6 +24,10 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Images and containers: metadata, digests, the supervisor's API. A mount links none of these.
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // C: the library we decode requests with, and what Swift cannot import by itself.
@@ -37,12 +41,18 @@ let package = Package(
         .target(name: "MountState", dependencies: ["LinuxSys"], swiftSettings: strict),
         .target(name: "UnionFS", dependencies: ["UnionCore", "FuseKit", "MountState", "LinuxSys"], swiftSettings: strict),
 
+        // Images and containers on the disk.
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .target(name: "LayerStore",
+                dependencies: ["LinuxSys", "CArchive", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
+                swiftSettings: strict),
+
         // The executables: what engines call and what stays behind a mount; and the command line.
         .executableTarget(name: "unionfsd-mount",
                           dependencies: ["UnionFS", "UnionCore", "FuseKit", "MountState", "LinuxSys"],
                           swiftSettings: strict, linkerSettings: lean),
         .executableTarget(name: "unionfsd",
-                          dependencies: ["UnionCore", "MountState", "LinuxSys",
+                          dependencies: ["LayerStore", "UnionCore", "MountState", "LinuxSys",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -395,6 +396,19 @@ void *cs_map_shared(int fd, size_t length, int writable, uintptr_t at, int *err)
 	return p;
 }
 long cs_unmap(void *a, size_t l) { RET(munmap(a, l)); }
+/* MADV_POPULATE_WRITE (Linux 5.14): each page is made and entered into this process's page tables. Of `length` at `offset` of the file that is mapped at `base`
+ * the first `always` bytes, and what the file has already. */
+void cs_populate(int file, void *base, long offset, long length, long always)
+{
+	madvise((char *)base + offset, (size_t)always, 23);
+	for (off_t at = offset + always; at < offset + length;) {
+		off_t data = lseek(file, at, SEEK_DATA), hole = data < 0 ? -1 : lseek(file, data, SEEK_HOLE);
+		if (data < 0 || hole < 0 || data >= offset + length) return;
+		if (hole > offset + length) hole = offset + length;
+		madvise((char *)base + data, (size_t)(hole - data), 23);
+		at = hole;
+	}
+}
 long cs_punch(void *a, size_t l) { RET(madvise(a, l, MADV_REMOVE)); }
 void cs_release_free_memory(void) { malloc_trim(0); }
 long cs_align_page(void) { return sysconf(_SC_PAGESIZE); }
@@ -588,6 +602,37 @@ long cs_wake_accept(void) {
 }
 uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
 void cs_thread_wake(uint64_t handle) { pthread_kill((pthread_t)handle, SIGURG); }
+/* posix_spawn(3) with these as standard input, output and error (-1: this process's), default signals, and in a session of its own if asked. */
+long cs_spawn(const char *path, char *const argv[], int in, int out, int err, int own_session)
+{
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	pid_t pid;
+	int e;
+	if ((e = posix_spawn_file_actions_init(&actions))) return -(long)e;
+	if ((e = posix_spawnattr_init(&attributes))) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -(long)e;
+	}
+	sigemptyset(&none);
+	sigfillset(&all);
+	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+#ifdef POSIX_SPAWN_SETSID
+	if (own_session) flags |= POSIX_SPAWN_SETSID;
+#endif
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, flags);
+	int given[3] = { in, out, err };
+	for (int i = 0; i < 3 && !e; i++)
+		if (given[i] >= 0) e = posix_spawn_file_actions_adddup2(&actions, given[i], i);
+	if (!e) e = posix_spawn(&pid, path, &actions, &attributes, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return e ? -(long)e : pid;
+}
 void cs_limit_arenas(int count)
 {
 #ifdef M_ARENA_MAX

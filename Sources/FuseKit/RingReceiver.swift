@@ -62,6 +62,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         _ = cs_wake_accept()
         // A processor that is off, or not ours by cpuset(7): served from another then.
         _ = cs_thread_pin(Int32(queue))
+        // A thread that is being killed is given requests up to its end, and the next process finds them here (cs_ring_anchor). But the kernel cannot write into a page that is
+        // not in this process's page tables then: it would end the request with EINTR (iov_iter_get_pages2, faultin_page under a fatal signal). Names fit into what is always made; data
+        // that are longer than any before them are what is left to chance.
+        slot?.populateReplies(always: Self.payloadAt + 2 * Dispatcher.pageSize)
         slot?.enter()
         session.began(self, cs_thread_self())
         pacer.enter(place)

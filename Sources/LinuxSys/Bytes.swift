@@ -70,6 +70,11 @@ extension FD {
     public func read(into bytes: MutableBytes, at offset: Int64) throws(Errno) -> Int {
         try unsafe read(into: bytes.buffer, at: offset)
     }
+    /// All of them, however few a call takes.
+    public func writeAll(_ bytes: Bytes, at offset: Int64) throws(Errno) {
+        var done = 0
+        while done < bytes.count { done += try write(bytes.dropping(done), at: offset + Int64(done)) }
+    }
     public func write(_ bytes: Bytes, at offset: Int64) throws(Errno) -> Int {
         try unsafe write(bytes.buffer, at: offset)
     }

@@ -45,5 +45,7 @@ extension FD {
     /// flock(2) with LOCK_NB; `busy` (EAGAIN as `tryAgain`) when another open file holds it.
     public func lockExclusively() throws(Errno) { try checked { cs_flock(raw, LOCK_EX | LOCK_NB) } }
     public func lockShared() throws(Errno) { try checked { cs_flock(raw, LOCK_SH | LOCK_NB) } }
+    /// Waits for it.
+    public func awaitLock() throws(Errno) { try checked { cs_flock(raw, LOCK_EX) } }
     public func unlock() throws(Errno) { try checked { cs_flock(raw, LOCK_UN) } }
 }

@@ -102,6 +102,9 @@ extension FileStatus {
 
 /// The parts of a device number in the C library's 64-bit form (gnu_dev_major, gnu_dev_minor).
 public enum DeviceNumber {
+    public static func make(major: UInt32, minor: UInt32) -> UInt64 {
+        UInt64(major & 0xfff) << 8 | UInt64(major & 0xffff_f000) << 32 | UInt64(minor & 0xff) | UInt64(minor & 0xffff_ff00) << 12
+    }
     public static func major(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000) }
     public static func minor(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & 0xffff_ff00) }
 }

@@ -45,6 +45,11 @@ public final class InflightSlot: @unchecked Sendable {
 
     // ---- by the thread whose slot it is ----
 
+    /// Enters what will be written of `replies` into this process's page tables: the first `always` bytes, and all that a process before this one has used.
+    public func populateReplies(always: Int) {
+        let offset = unsafe replies.buffer.baseAddress.map { unsafe $0 - memory.base } ?? 0
+        unsafe cs_populate(memory.fd.raw, memory.base, offset, replies.count, min(always, replies.count))
+    }
     /// What this thread does from now on is noted here.
     public func enter() { unsafe cs_inflight_set(record) }
     public static func leave() { cs_inflight_set(nil) }

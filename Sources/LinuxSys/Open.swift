@@ -16,6 +16,12 @@ extension FD {
         }))
     }
 
+    /// A path below this directory by way of symlinks too, as long as none leads out (RESOLVE_BENEATH, NO_MAGICLINKS): EXDEV for one that does.
+    public func openInside(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
+        let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_MAGICLINKS)
+        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+    }
+
     /// A directory by one name, for use with the `…at` calls and for reading it.
     public func openDirectory(_ name: NameRef) throws(Errno) -> OwnedFD {
         try openQuietly(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)

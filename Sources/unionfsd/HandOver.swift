@@ -2,7 +2,7 @@ internal import LinuxSys
 
 /// The way to `unionfsd-mount`, which serves: this program parses, shows and advises, and never stays behind a mount.
 enum HandOver {
-    private static let subcommands = ["mount", "umount", "list", "stats", "upgrade", "doctor", "version", "help"]
+    private static let subcommands = ["mount", "umount", "list", "stats", "upgrade", "image", "doctor", "version", "help"]
 
     /// True when an engine or mount(8) calls: under another name (`fuse-overlayfs`, `mount.fuse.unionfsd`), or as
     /// `unionfsd [SOURCE] MNT -o OPTIONS`, which is what `mount_program = "/usr/bin/unionfsd"` and mount.fuse3(8) make of us.

@@ -5,6 +5,8 @@ enum JSON {
     case uint(UInt64)
     case bool(Bool)
     case null
+    /// A document that is JSON already.
+    case raw(String)
     case array([JSON])
     case object([(String, JSON)])
 
@@ -22,6 +24,7 @@ enum JSON {
         case .uint(let n): out += "\(n)"
         case .bool(let b): out += b ? "true" : "false"
         case .null: out += "null"
+        case .raw(let text): out += text
         case .array(let values):
             JSON.list("[", "]", values.count, to: &out, indent: indent) { i, out, deeper in values[i].write(to: &out, indent: deeper) }
         case .object(let members):

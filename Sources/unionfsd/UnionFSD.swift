@@ -24,7 +24,7 @@ struct UnionFSD: ParsableCommand {
             Exit status: 0 done, 1 not done (the reason is on standard error), 64 the command line was not understood.
             """,
         version: "unionfsd: version \(Version.text)",
-        subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self, Doctor.self, ShowVersion.self])
+        subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self, Image.self, Doctor.self, ShowVersion.self])
 }
 
 struct ShowVersion: ParsableCommand {

@@ -150,6 +150,7 @@ long cs_memfd(const char *name);
 /* at: that address or none (EEXIST, EOPNOTSUPP before Linux 4.17); 0: any. */
 void *cs_map_shared(int fd, size_t length, int writable, uintptr_t at, int *err);
 long cs_unmap(void *address, size_t length);
+void cs_populate(int file, void *base, long offset, long length, long always);
 long cs_punch(void *address, size_t length);
 void cs_release_free_memory(void);	/* malloc_trim(3) */
 long cs_align_page(void);
@@ -247,6 +248,7 @@ long cs_wake_prepare(void);		/* once: the handler, without SA_RESTART */
 long cs_wake_accept(void);		/* in the thread that is to be woken */
 uint64_t cs_thread_self(void);
 void cs_thread_wake(uint64_t handle);
+long cs_spawn(const char *path, char *const argv[], int in, int out, int err, int own_session);
 void cs_limit_arenas(int count);
 void cs_sleep_ms(int milliseconds);
 

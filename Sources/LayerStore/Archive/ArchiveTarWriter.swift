@@ -1,0 +1,103 @@
+internal import CArchive
+internal import LinuxSys
+
+/// A tar archive on its way into a file or a pipe: pax, with names as the bytes they are.
+@safe final class ArchiveTarWriter {
+    private let archive: OpaquePointer
+    private let output: Output
+
+    private final class Output {
+        let file: FD
+        let failure = CallbackFailure()
+        init(_ file: FD) { self.file = file }
+        func write(_ part: UnsafeRawBufferPointer) -> Int {
+            do throws(Errno) { return unsafe try file.writeStream(part) } catch {
+                failure.note(StoreError(error, doing: "the archive cannot be written"))
+                return -1
+            }
+        }
+    }
+
+    /// - Parameter file: not closed.
+    init(_ file: FD) throws(StoreError) {
+        _ = ArchiveLibrary.prepared
+        guard let archive = unsafe archive_write_new() else { throw StoreError(.system, "no memory for an archive") }
+        unsafe self.archive = archive
+        output = Output(file)
+        unsafe archive_write_set_format_pax_restricted(archive)
+        let context = unsafe Unmanaged.passUnretained(output).toOpaque()
+        let opened = unsafe archive_write_open(archive, context, nil, { _, context, bytes, count in
+            guard let context = unsafe context else { return -1 }
+            return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(UnsafeRawBufferPointer(start: bytes, count: count))
+        }, nil)
+        if opened != ARCHIVE_OK {
+            let error = failure()
+            unsafe archive_write_free(archive)
+            throw error
+        }
+    }
+    deinit { unsafe archive_write_free(archive) }
+
+    private func failure() -> StoreError {
+        do throws(StoreError) { try output.failure.check() } catch { return error }
+        return unsafe StoreError(.system, "the archive cannot be written: \(ArchiveLibrary.reason(archive))")
+    }
+
+    /// A member; of one with data, `add` comes next, until `size` is reached.
+    func begin(_ member: ArchiveEntry) throws(StoreError) {
+        let entry = unsafe archive_entry_new()
+        defer { unsafe archive_entry_free(entry) }
+        func text(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> Void) {
+            FileName(bytes: bytes).withRef { name in unsafe body(name.pointer) }
+        }
+        unsafe text(member.path) { unsafe archive_entry_copy_pathname(entry, $0) }
+        unsafe archive_entry_set_mode(entry, mode_t(member.kind.modeBits | member.permissions))
+        unsafe archive_entry_set_uid(entry, Int64(member.uid))
+        unsafe archive_entry_set_gid(entry, Int64(member.gid))
+        unsafe archive_entry_set_mtime(entry, Int(member.mtime.seconds), Int(member.mtime.nanoseconds))
+        unsafe archive_entry_set_size(entry, member.hardlink == nil && member.kind == .regular ? member.size : 0)
+        if let target = member.hardlink { unsafe text(target) { unsafe archive_entry_copy_hardlink(entry, $0) } }
+        if member.kind == .symlink { unsafe text(member.symlink) { unsafe archive_entry_copy_symlink(entry, $0) } }
+        if member.kind == .character || member.kind == .block {
+            unsafe archive_entry_set_rdevmajor(entry, UInt(DeviceNumber.major(member.device)))
+            unsafe archive_entry_set_rdevminor(entry, UInt(DeviceNumber.minor(member.device)))
+        }
+        for (name, value) in member.xattrs {
+            name.withRef { n in unsafe value.withUnsafeBytes { unsafe archive_entry_xattr_add_entry(entry, n.pointer, $0.baseAddress, $0.count) } }
+        }
+        // ARCHIVE_WARN: a name that the format cannot say in plain headers is said in pax ones.
+        let result = unsafe archive_write_header(archive, entry)
+        guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw failure() }
+    }
+
+    func add(_ part: UnsafeRawBufferPointer) throws(StoreError) {
+        var rest = unsafe part
+        while unsafe !rest.isEmpty {
+            let n = unsafe archive_write_data(archive, rest.baseAddress, rest.count)
+            guard n > 0 else { throw failure() }
+            unsafe rest = unsafe UnsafeRawBufferPointer(rebasing: rest[Int(n)...])
+        }
+    }
+    func add(_ bytes: [UInt8]) throws(StoreError) { unsafe try bytes.withUnsafeBytesTyped { (part) throws(StoreError) in unsafe try add(part) } }
+
+    /// All of a file, `size` bytes: shorter by now is filled up, longer is cut, as a container may be at it this moment.
+    func add(_ file: FD, size: Int64) throws(StoreError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+        defer { unsafe buffer.deallocate() }
+        var at: Int64 = 0
+        while at < size {
+            let wanted = Int(min(Int64(buffer.count), size - at))
+            var n = try told("a file cannot be read") { () throws(Errno) in unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: at) }
+            if n == 0 {
+                unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]).initializeMemory(as: UInt8.self, repeating: 0)
+                n = wanted
+            }
+            unsafe try add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))
+            at += Int64(n)
+        }
+    }
+
+    func finish() throws(StoreError) {
+        if unsafe archive_write_close(archive) != ARCHIVE_OK { throw failure() }
+    }
+}

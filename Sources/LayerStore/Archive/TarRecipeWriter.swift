@@ -1,0 +1,230 @@
+internal import LinuxSys
+
+/// What a layer's tar archive has besides the contents of its files: with it, and the files, the archive can be made again byte for byte, so that an exported image has the
+/// layers' digests that it came with. Written while the archive passes by.
+///
+/// The form, compressed with zstd: records of a kind and numbers as in `Varint`.
+///
+///     L length bytes      bytes of the archive
+///     F offset length     the contents of the file whose header begins at this offset of the archive
+///     N offset length path     where that file is in the layer, behind all the others
+final class TarRecipeWriter {
+    private let output: ArchiveCompressor
+    private var pending: [UInt8] = []
+    private var literal: [UInt8] = []
+    /// Of the archive, so far.
+    private var position: Int64 = 0
+    private var state = State.header
+    private var header: [UInt8] = []
+    /// Where the headers of the next member began; nil between members.
+    private var begin: Int64?
+    /// From a pax header before it.
+    private var paxSize: Int64?
+    private var isSparse = false
+    private var pax: [UInt8] = []
+    private var left: Int64 = 0
+    private var padding: Int64 = 0
+    private var payloads = 0
+    private var named = 0
+    /// False where the archive cannot be made again from this.
+    private(set) var isExact = true
+
+    private enum State { case header, literal, pax, file, padding }
+    /// A pax header of more is not looked into.
+    private static let mostPax = 1 << 20
+
+    init(_ file: FD) throws(StoreError) { output = try ArchiveCompressor(file, .zstd) }
+
+    func add(_ part: UnsafeRawBufferPointer) throws(StoreError) {
+        if !isExact { return }
+        var rest = unsafe part
+        while unsafe !rest.isEmpty, isExact {
+            let n = unsafe try step(rest)
+            position += Int64(n)
+            unsafe rest = unsafe UnsafeRawBufferPointer(rebasing: rest[n...])
+        }
+        if pending.count > 64 << 10 { try flush() }
+    }
+
+    /// How many bytes of this were taken.
+    private func step(_ rest: UnsafeRawBufferPointer) throws(StoreError) -> Int {
+        switch state {
+        case .header:
+            let n = min(rest.count, 512 - header.count)
+            unsafe header.append(contentsOf: rest[..<n])
+            if header.count == 512 {
+                literal += header
+                readHeader(at: position + Int64(n) - 512)
+                header.removeAll(keepingCapacity: true)
+            }
+            return n
+        case .literal, .padding, .pax:
+            let n = Int(min(Int64(rest.count), left))
+            unsafe literal.append(contentsOf: rest[..<n])
+            if state == .pax, pax.count < Self.mostPax { unsafe pax.append(contentsOf: rest[..<n]) }
+            left -= Int64(n)
+            if left == 0 { afterPayload() }
+            if literal.count > 64 << 10 { endLiteral() }
+            return n
+        case .file:
+            let n = Int(min(Int64(rest.count), left))
+            left -= Int64(n)
+            if left == 0 { afterPayload() }
+            return n
+        }
+    }
+
+    private func readHeader(at offset: Int64) {
+        if header.allSatisfy({ $0 == 0 }) {
+            begin = nil
+            return
+        }
+        guard let size = TarRecipeWriter.number(header[124..<136]), hasRightSum else {
+            isExact = false
+            return
+        }
+        let begin = begin ?? offset
+        self.begin = begin
+        let kind = header[156]
+        switch kind {
+        case UInt8(ascii: "x"), UInt8(ascii: "g"):
+            pax.removeAll()
+            payload(size, kind == UInt8(ascii: "x") ? .pax : .literal)
+        case UInt8(ascii: "L"), UInt8(ascii: "K"): payload(size, .literal)
+        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
+            let size = paxSize ?? size
+            self.begin = nil
+            if isSparse { payload(size, .literal) } else {
+                if size > 0 {
+                    endLiteral()
+                    pending.append(UInt8(ascii: "F"))
+                    Varint.append(UInt64(bitPattern: begin), to: &pending)
+                    Varint.append(UInt64(bitPattern: size), to: &pending)
+                    payloads += 1
+                }
+                payload(size, .file)
+            }
+            forgetPax()
+        case UInt8(ascii: "2")...UInt8(ascii: "6"):
+            self.begin = nil
+            forgetPax()
+        case UInt8(ascii: "1") where (paxSize ?? size) == 0:
+            self.begin = nil
+            forgetPax()
+        default:
+            // Old sparse files, links with contents, volumes: what is data there is not ours to know.
+            isExact = false
+        }
+    }
+    private func forgetPax() {
+        paxSize = nil
+        isSparse = false
+    }
+
+    private func payload(_ size: Int64, _ state: State) {
+        guard size >= 0 else {
+            isExact = false
+            return
+        }
+        padding = (512 - size % 512) % 512
+        left = size
+        self.state = size == 0 ? .header : state
+        if size == 0, state == .pax { readPax() }
+    }
+    private func afterPayload() {
+        if state == .pax { readPax() }
+        if state != .padding, padding > 0 {
+            state = .padding
+            left = padding
+        } else { state = .header }
+    }
+
+    /// `length key=value\n`, again and again (pax(1)).
+    private func readPax() {
+        guard pax.count < Self.mostPax else {
+            isExact = false
+            return
+        }
+        var rest = pax[...]
+        while let blank = rest.firstIndex(of: 0x20), let length = Int(String(decoding: rest[..<blank], as: UTF8.self)), length > blank - rest.startIndex + 1, length <= rest.count {
+            let record = rest[(blank + 1)..<(rest.startIndex + length - 1)]
+            if record.starts(with: "size=".utf8) { paxSize = Int64(String(decoding: record.dropFirst(5), as: UTF8.self)) }
+            if record.starts(with: "GNU.sparse".utf8) { isSparse = true }
+            rest = rest[(rest.startIndex + length)...]
+        }
+    }
+
+    private var hasRightSum: Bool {
+        guard let stated = TarRecipeWriter.number(header[148..<156]) else { return false }
+        var sum: Int64 = 0
+        for (i, byte) in header.enumerated() { sum += (148..<156).contains(i) ? 0x20 : Int64(byte) }
+        return sum == stated
+    }
+    /// Octal, or binary with the first bit set.
+    private static func number(_ field: ArraySlice<UInt8>) -> Int64? {
+        guard let first = field.first else { return nil }
+        if first & 0x80 != 0 {
+            var value: Int64 = Int64(first & 0x7f)
+            for byte in field.dropFirst() {
+                guard value < 1 << 54 else { return nil }
+                value = value << 8 | Int64(byte)
+            }
+            return value
+        }
+        var value: Int64 = 0
+        for byte in field.drop(while: { $0 == 0x20 }) {
+            if byte == 0 || byte == 0x20 { break }
+            guard byte >= 0x30, byte <= 0x37 else { return nil }
+            value = value << 3 | Int64(byte - 0x30)
+        }
+        return value
+    }
+
+    private func endLiteral() {
+        if literal.isEmpty { return }
+        pending.append(UInt8(ascii: "L"))
+        Varint.append(UInt64(literal.count), to: &pending)
+        pending += literal
+        literal.removeAll(keepingCapacity: true)
+    }
+    private func flush() throws(StoreError) {
+        try output.add(pending)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    /// The file with contents whose header begins at `offset` is at `path` of the layer.
+    func name(_ offset: Int64, _ path: [UInt8]) {
+        if !isExact { return }
+        names.append(UInt8(ascii: "N"))
+        Varint.append(UInt64(bitPattern: offset), to: &names)
+        Varint.append(UInt64(path.count), to: &names)
+        names += path
+        named += 1
+    }
+    private var names: [UInt8] = []
+
+    /// A file is not as the archive has it any more.
+    func spoil() { isExact = false }
+
+    /// - Returns: whether the archive can be made again.
+    func finish() throws(StoreError) -> Bool {
+        if state != .header || !header.isEmpty || payloads != named { isExact = false }
+        endLiteral()
+        try flush()
+        try output.add(names)
+        try output.finish()
+        return isExact
+    }
+}
+
+/// Seven bits to a byte, the lowest first; the eighth says that more follow.
+enum Varint {
+    static func append(_ value: UInt64, to bytes: inout [UInt8]) {
+        var value = value
+        while value >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: value) | 0x80)
+            value >>= 7
+        }
+        bytes.append(UInt8(truncatingIfNeeded: value))
+    }
+}

@@ -1,0 +1,138 @@
+internal import Glibc
+internal import LinuxSys
+
+/// A tree as a tar archive: as it is, or as the difference that a writable layer is, with whiteouts as OCI's layer specification has them. In the order of the names' bytes.
+final class LayerPacker {
+    enum Content { case tree, difference }
+    private let output: ArchiveTarWriter
+    private let content: Content
+    /// Files with several names, by inode: where the first was.
+    private var links: [UInt64: [UInt8]] = [:]
+    private let device: UInt64
+
+    private init(_ output: ArchiveTarWriter, _ content: Content, device: UInt64) {
+        self.output = output
+        self.content = content
+        self.device = device
+    }
+
+    static func pack(_ root: FD, _ content: Content, to file: FD) throws(StoreError) {
+        let output = try ArchiveTarWriter(file)
+        let status = try told("the tree") { () throws(Errno) in try root.status() }
+        let packer = LayerPacker(output, content, device: status.dev)
+        var entry = packer.entry(status, [UInt8(ascii: ".")])
+        entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
+        try output.begin(entry)
+        if content == .difference, try told("the tree", { () throws(Errno) in try LayerForm.isOpaque(root) }) { try packer.marker(LayerForm.opaqueName, [], status) }
+        try packer.add(root, [])
+        try output.finish()
+    }
+
+    private func entry(_ status: FileStatus, _ path: [UInt8]) -> ArchiveEntry {
+        var entry = ArchiveEntry()
+        entry.path = path
+        entry.kind = status.kind
+        entry.permissions = status.permissions
+        entry.uid = status.uid
+        entry.gid = status.gid
+        entry.mtime = status.mtime
+        entry.size = status.isRegular ? Int64(clamping: status.size) : 0
+        entry.device = status.rdev
+        return entry
+    }
+
+    private func xattrs(_ directory: FD, _ name: NameRef) throws(Errno) -> [(name: FileName, value: [UInt8])] {
+        var names: [FileName] = []
+        do throws(Errno) {
+            try directory.listXattrs(name).forEachName { (attribute) throws(Errno) in names.append(attribute.owned) }
+        } catch { if error != .notSupported { throw error } }
+        var out: [(FileName, [UInt8])] = []
+        for attribute in names {
+            if content == .difference, attribute.bytes.reversed().starts(with: "tcerider.yalrevo.".utf8) || attribute.bytes.reversed().starts(with: "ypocatem.yalrevo.".utf8) {
+                // Not to be said in a layer's archive.
+                throw Errno.notSupported
+            }
+            // A label is this machine's.
+            if LayerForm.isPrivate(attribute) || attribute == "security.selinux" { continue }
+            if let value = try attribute.withRef({ (a) throws(Errno) in try directory.xattrIfPresent(name, a) }) { out.append((attribute, value)) }
+        }
+        return out.sorted { $0.0.bytes.lexicographicallyPrecedes($1.0.bytes) }
+    }
+
+    private func marker(_ name: [UInt8], _ directory: [UInt8], _ like: FileStatus) throws(StoreError) {
+        var entry = ArchiveEntry()
+        entry.path = directory + (directory.isEmpty ? [] : [0x2f]) + name
+        entry.permissions = 0
+        entry.mtime = like.mtime
+        try output.begin(entry)
+    }
+
+    private func add(_ directory: FD, _ path: [UInt8]) throws(StoreError) {
+        var names: [FileName] = []
+        try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+            var reader = DirectoryReader(directory)
+            try reader.forEach { (name, _, _) throws(Errno) in
+                if !name.isDotOrDotDot { names.append(name.owned) }
+                return true
+            }
+        }
+        names.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        for name in names {
+            let inner = path + (path.isEmpty ? [] : [0x2f]) + name.bytes
+            // What a container takes away meanwhile is not in it.
+            do throws(StoreError) { try add(directory, name, inner) } catch { if error.kind != .notFound { throw error } }
+        }
+    }
+
+    private func add(_ directory: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) {
+        let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
+        if status.dev != device { return }
+        if content == .difference {
+            if LayerForm.isWhiteout(status) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
+            if name.bytes.elementsEqual(LayerForm.opaqueName) { return }
+            // Already in the archive's form.
+            if name.bytes.starts(with: LayerForm.whiteoutPrefix) { return try marker(Array(name.bytes), Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
+        }
+        var entry = entry(status, path)
+        if !status.isDirectory, status.nlink > 1 {
+            if let first = links[status.ino] {
+                entry.hardlink = first
+                return try output.begin(entry)
+            }
+            links[status.ino] = path
+        }
+        switch status.kind {
+        case .directory:
+            let inside = try opened(directory, name, O_RDONLY | OpenFlags.directory, path)
+            entry.xattrs = try attributes(inside.fd, FileName(""), path)
+            try output.begin(entry)
+            if content == .difference, try told("\"\(FileName(bytes: path))\"", { () throws(Errno) in try LayerForm.isOpaque(inside.fd) }) {
+                try marker(LayerForm.opaqueName, path, status)
+            }
+            try add(inside.fd, path)
+        case .regular:
+            let file = try opened(directory, name, O_RDONLY | O_NONBLOCK, path)
+            entry.xattrs = try attributes(file.fd, FileName(""), path)
+            try output.begin(entry)
+            try output.add(file.fd, size: entry.size)
+        case .symlink:
+            entry.symlink = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in Array(try directory.readLink(n).bytes) } }
+            entry.xattrs = try attributes(directory, name, path)
+            try output.begin(entry)
+        case .character, .block, .fifo:
+            entry.xattrs = try attributes(directory, name, path)
+            try output.begin(entry)
+        default: break // A socket is nothing without its server.
+        }
+    }
+
+    private func opened(_ directory: FD, _ name: FileName, _ flags: Int32, _ path: [UInt8]) throws(StoreError) -> OwnedFD {
+        try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.openQuietly(n, flags | O_NOFOLLOW) } }
+    }
+    private func attributes(_ place: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) -> [(name: FileName, value: [UInt8])] {
+        do throws(Errno) { return try name.withRef { (n) throws(Errno) in try xattrs(place, n) } } catch {
+            if error == .notSupported { throw StoreError(.conflict, "\"\(FileName(bytes: path))\" was renamed or copied in a way that only an overlay can say (redirect_dir, metacopy): such a layer cannot be committed") }
+            throw StoreError(error, doing: "\"\(FileName(bytes: path))\"")
+        }
+    }
+}

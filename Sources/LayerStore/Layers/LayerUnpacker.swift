@@ -1,0 +1,244 @@
+internal import Glibc
+internal import LinuxSys
+
+/// Puts the members of an archive below a directory. The archive is hostile: no path of it leads out of that directory, whatever symlinks it has brought, and nothing of it
+/// says anything to the overlay.
+final class LayerUnpacker {
+    struct Limits: Sendable {
+        /// Bytes of the archive when unpacked, and members of it.
+        var bytes: Int64 = 256 << 30
+        var members = 20_000_000
+    }
+
+    private let root: FD
+    private let recipe: TarRecipeWriter?
+    private let limits: Limits
+    private let isPlain: Bool
+    private let plainModes: (directory: UInt32, file: UInt32)
+    private let isRoot = Process.effectiveUser == 0
+    private var members = 0
+    /// Where the last member went, as the next one goes there, too.
+    private var parentPath: [[UInt8]] = []
+    private var parent: OwnedFD
+    /// Times of directories, put right at the end.
+    private var directories: [(path: FileName, mtime: Timestamp)] = []
+
+    /// - Parameters:
+    ///   - isPlain: files, directories and symlinks with none of their attributes: not a layer, but something to read.
+    ///   - isPublic: for everybody to read.
+    init(root: FD, recipe: TarRecipeWriter?, limits: Limits, isPlain: Bool = false, isPublic: Bool = false) throws(StoreError) {
+        self.isPlain = isPlain
+        plainModes = isPublic ? (0o755, 0o644) : (0o700, 0o600)
+        self.root = root
+        self.recipe = recipe
+        self.limits = limits
+        parent = try told("the new layer") { () throws(Errno) in try root.openDirectory(NameRef.dot) }
+    }
+
+    func unpack(_ archive: ArchiveTarReader) throws(StoreError) {
+        while let entry = try archive.next() {
+            members += 1
+            if members > limits.members { throw StoreError(.hostile, "the archive has more than \(limits.members) members") }
+            try add(entry, archive)
+        }
+        try archive.drain()
+        for (path, mtime) in directories.reversed() {
+            do throws(Errno) {
+                let directory = try open(path)
+                try directory.fd.setTimes(NameRef.empty, access: mtime, modification: mtime)
+            } catch { if error != .noEntry && error != .notDirectory { throw StoreError(error, doing: "\"\(path)\"") } }
+        }
+    }
+
+    // ---- paths ----
+
+    /// The components of a member's path; none for the root itself.
+    private static func components(_ path: [UInt8]) throws(StoreError) -> [[UInt8]] {
+        var out: [[UInt8]] = []
+        for part in path.split(separator: 0x2f) where !part.elementsEqual([0x2e]) {
+            if part.elementsEqual([0x2e, 0x2e]) { throw StoreError(.hostile, "\"\(FileName(bytes: path))\" climbs out of the archive") }
+            if part.count > 255 { throw StoreError(.hostile, "\"\(FileName(bytes: path.prefix(80)))…\" has a name of more than 255 bytes") }
+            out.append(Array(part))
+        }
+        return out
+    }
+    private static func joined(_ components: some Sequence<[UInt8]>) -> FileName { FileName(bytes: components.joined(separator: [0x2f])) }
+    private func open(_ path: FileName) throws(Errno) -> OwnedFD {
+        if path.isEmpty { return try root.openDirectory(NameRef.dot) }
+        return try path.withRef { (p) throws(Errno) in try root.openInside(p, O_RDONLY | OpenFlags.directory) }
+    }
+
+    /// Makes `parent` the directory of that path, with all that is missing above it.
+    private func enter(_ path: [[UInt8]]) throws(StoreError) {
+        if path == parentPath { return }
+        let name = LayerUnpacker.joined(path)
+        do throws(Errno) { parent = try open(name) } catch {
+            switch error {
+            case .noEntry:
+                guard let last = path.last else { throw StoreError(error, doing: "the new layer") }
+                try enter(path.dropLast())
+                try told("\"\(name)\"") { () throws(Errno) in
+                    try FileName(bytes: last).withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o755) }
+                    parent = try open(name)
+                }
+            case .notDirectory:
+                // A file was there, and now something below it: the later one is right.
+                guard let last = path.last else { throw StoreError(error, doing: "the new layer") }
+                try enter(path.dropLast())
+                try told("\"\(name)\"") { () throws(Errno) in
+                    let entry = FileName(bytes: last)
+                    try entry.withRef { (n) throws(Errno) in
+                        if try parent.fd.status(n).isSymlink { throw Errno.loop }
+                        try parent.fd.unlink(n)
+                        try parent.fd.makeDirectory(n, mode: 0o755)
+                    }
+                    parent = try open(name)
+                }
+                recipe?.spoil()
+            case .crossDevice, .loop: throw StoreError(.hostile, "\"\(name)\" leads out of the archive by a symbolic link")
+            default: throw StoreError(error, doing: "\"\(name)\"")
+            }
+        }
+        parentPath = path
+    }
+
+    // ---- members ----
+
+    private func add(_ entry: ArchiveEntry, _ archive: ArchiveTarReader) throws(StoreError) {
+        let path = try LayerUnpacker.components(entry.path)
+        guard let last = path.last else {
+            if entry.kind == .directory {
+                try attributes(entry, root, FileName(""))
+                directories.append((FileName(""), entry.mtime))
+            }
+            return
+        }
+        try enter(path.dropLast())
+        let name = FileName(bytes: last), shown = LayerUnpacker.joined(path)
+        if !isPlain, last.starts(with: LayerForm.whiteoutPrefix) { return try addWhiteout(last, shown) }
+        if let target = entry.hardlink { return try addLink(target, name, shown) }
+
+        let wasWhiteout = try clear(name, forDirectory: entry.kind == .directory, shown)
+        switch entry.kind {
+        case .directory:
+            try told("\"\(shown)\"") { () throws(Errno) in
+                do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o700) } } catch { if error != .exists { throw error } }
+                if wasWhiteout {
+                    let made = try name.withRef { (n) throws(Errno) in try parent.fd.openDirectory(n) }
+                    try LayerForm.markOpaque(made.fd)
+                }
+            }
+            try attributes(entry, parent.fd, name)
+            directories.append((shown, entry.mtime))
+        case .regular: try addFile(entry, name, shown, archive)
+        case .symlink:
+            try told("\"\(shown)\"") { () throws(Errno) in
+                try name.withRef { (n) throws(Errno) in try FileName(bytes: entry.symlink).withRef { (t) throws(Errno) in try parent.fd.makeSymlink(n, target: t) } }
+            }
+            try attributes(entry, parent.fd, name)
+        case .character, .block, .fifo:
+            if isPlain { return }
+            do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
+                // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
+                if error == .notPermitted, !isRoot || !LayerForm.usesTrusted, entry.kind != .fifo { return }
+                throw StoreError(error, doing: "\"\(shown)\"")
+            }
+            try attributes(entry, parent.fd, name)
+        default: return // Sockets have no place in an archive.
+        }
+    }
+
+    /// What has the name goes, but a directory stays one. True where it was a whiteout.
+    private func clear(_ name: FileName, forDirectory: Bool, _ shown: FileName) throws(StoreError) -> Bool {
+        do throws(Errno) {
+            return try name.withRef { (n) throws(Errno) in
+                let old: FileStatus
+                do throws(Errno) { old = try parent.fd.status(n) } catch {
+                    if error == .noEntry { return false }
+                    throw error
+                }
+                if old.isDirectory {
+                    if forDirectory { return false }
+                    try DirectoryTree.remove(name, in: parent.fd)
+                    recipe?.spoil()
+                    return false
+                }
+                if old.isRegular { recipe?.spoil() }
+                try parent.fd.unlink(n)
+                return LayerForm.isWhiteout(old)
+            }
+        } catch { throw StoreError(error, doing: "\"\(shown)\"") }
+    }
+
+    private func addFile(_ entry: ArchiveEntry, _ name: FileName, _ shown: FileName, _ archive: ArchiveTarReader) throws(StoreError) {
+        let file = try told("\"\(shown)\"") { () throws(Errno) in
+            try name.withRef { (n) throws(Errno) in try parent.fd.open(n, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+        }
+        var end: Int64 = 0
+        try archive.forEachBlock { (block, offset) throws(StoreError) in
+            try told("\"\(shown)\"") { () throws(Errno) in
+                try file.fd.writeAll(block, at: offset)
+            }
+            end = offset + Int64(block.count)
+        }
+        if entry.size != end { try told("\"\(shown)\"") { () throws(Errno) in try file.fd.truncate(max(entry.size, 0)) } }
+        if entry.size > 0 { recipe?.name(entry.offset, Array(shown.bytes)) }
+        try attributes(entry, file.fd, FileName(""))
+    }
+
+    private func addLink(_ target: [UInt8], _ name: FileName, _ shown: FileName) throws(StoreError) {
+        let path = try LayerUnpacker.components(target)
+        guard let last = path.last else { throw StoreError(.hostile, "\"\(shown)\" is a link to the archive's root") }
+        _ = try clear(name, forDirectory: false, shown)
+        do throws(Errno) {
+            let directory = try open(LayerUnpacker.joined(path.dropLast()))
+            try FileName(bytes: last).withRef { (t) throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.fd.link(t, to: parent.fd, n) } }
+        } catch {
+            if error == .crossDevice || error == .loop { throw StoreError(.hostile, "\"\(shown)\" is a link that leads out of the archive") }
+            throw StoreError(error == .noEntry || error == .notDirectory ? .invalid : .system, "\"\(shown)\" is a link to \"\(LayerUnpacker.joined(path))\": \(error.text)")
+        }
+    }
+
+    private func addWhiteout(_ last: [UInt8], _ shown: FileName) throws(StoreError) {
+        try told("\"\(shown)\"") { () throws(Errno) in
+            if last == LayerForm.opaqueName { return try LayerForm.markOpaque(parent.fd) }
+            // What aufs kept for itself.
+            if last.starts(with: LayerForm.metadataPrefix) { return }
+            let hidden = FileName(bytes: last.dropFirst(LayerForm.whiteoutPrefix.count))
+            if hidden.isEmpty || hidden == "." || hidden == ".." { return }
+            // It hides what is below, never what this layer brings.
+            let own: FileStatus?
+            do throws(Errno) { own = try hidden.withRef { (h) throws(Errno) in try parent.fd.status(h) } } catch {
+                guard error == .noEntry else { throw error }
+                own = nil
+            }
+            guard let own else { return try LayerForm.makeWhiteout(hidden, in: parent.fd) }
+            if own.isDirectory {
+                let directory = try hidden.withRef { (h) throws(Errno) in try parent.fd.openDirectory(h) }
+                try LayerForm.markOpaque(directory.fd)
+            }
+        }
+    }
+
+    /// Owner, attributes, mode and times, in this order: each of the first takes away what the next sets. `name` empty: of `place` itself.
+    private func attributes(_ entry: ArchiveEntry, _ place: FD, _ name: FileName) throws(StoreError) {
+        if isPlain {
+            if entry.kind == .symlink || name.isEmpty && entry.kind == .directory { return }
+            let mode = entry.kind == .directory ? plainModes.directory : plainModes.file
+            return try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try place.changeMode(n, mode) } }
+        }
+        do throws(Errno) {
+            try name.withRef { (n) throws(Errno) in
+                if isRoot { try place.changeOwner(n, uid: entry.uid, gid: entry.gid) }
+                for (attribute, value) in entry.xattrs where !LayerForm.isPrivate(attribute) {
+                    do throws(Errno) { try attribute.withRef { (a) throws(Errno) in try place.setXattr(n, a, value) } } catch {
+                        // A filesystem, or a user, that cannot have it: as tar does.
+                        if error != .notSupported && error != .notPermitted { throw error }
+                    }
+                }
+                if entry.kind != .symlink { try place.changeMode(n, entry.permissions) }
+                if entry.kind != .directory { try place.setTimes(n, access: entry.mtime, modification: entry.mtime) }
+            }
+        } catch { throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"") }
+    }
+}

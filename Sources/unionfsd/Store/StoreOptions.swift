@@ -1,0 +1,18 @@
+internal import ArgumentParser
+internal import LayerStore
+internal import LinuxSys
+
+/// Where images and containers are.
+struct StoreOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The store; default: $UNIONFSD_ROOT, else /var/lib/unionfsd, for an ordinary user $XDG_DATA_HOME/unionfsd.", valueName: "dir"), completion: .directory)
+    var root: String?
+
+    var path: FileName { root.map(Words.name) ?? Process.environment("UNIONFSD_ROOT") ?? Store.defaultRoot }
+
+    func open() throws -> Store { try told { () throws(StoreError) in try Store(path) } }
+}
+
+/// A failure of the store, as the command line says it: a sentence, and exit status 1.
+func told<R>(_ body: () throws(StoreError) -> R) throws -> R {
+    do throws(StoreError) { return try body() } catch { throw Failure.because(error.description) }
+}
