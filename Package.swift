@@ -47,12 +47,23 @@ let package = Package(
                 dependencies: ["LinuxSys", "CArchive", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
                 swiftSettings: strict),
 
+        // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and how it is spoken to.
+        .target(name: "Containers", dependencies: ["LayerStore", "MountState", "UnionCore", "LinuxSys"], swiftSettings: strict),
+        .target(name: "ControlProtocol",
+                dependencies: ["LinuxSys", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                               .product(name: "NIOHTTP1", package: "swift-nio")],
+                swiftSettings: strict),
+        .target(name: "Supervisor",
+                dependencies: ["Containers", "ControlProtocol", "LayerStore", "MountState", "LinuxSys", "CShims", .product(name: "NIOCore", package: "swift-nio"),
+                               .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio")],
+                swiftSettings: strict),
+
         // The executables: what engines call and what stays behind a mount; and the command line.
         .executableTarget(name: "unionfsd-mount",
                           dependencies: ["UnionFS", "UnionCore", "FuseKit", "MountState", "LinuxSys"],
                           swiftSettings: strict, linkerSettings: lean),
         .executableTarget(name: "unionfsd",
-                          dependencies: ["LayerStore", "UnionCore", "MountState", "LinuxSys",
+                          dependencies: ["Supervisor", "ControlProtocol", "Containers", "LayerStore", "UnionCore", "MountState", "LinuxSys",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 

@@ -99,8 +99,3 @@ public final class Store: Sendable {
         return try body()
     }
 }
-
-extension FD {
-    /// Keeps the owner of this descriptor alive up to here.
-    @inline(never) func touch() {}
-}

@@ -5,6 +5,8 @@ internal import Glibc
 public struct FD: Equatable, Hashable, Sendable {
     public let raw: Int32
     @inlinable public init(raw: Int32) { self.raw = raw }
+    /// Keeps the owner of this descriptor alive up to here: it closes with its last use.
+    @inline(never) public func touch() {}
     /// The current directory, for paths that a person typed.
     public static let currentDirectory = FD(raw: AT_FDCWD)
     public static let none = FD(raw: -1)

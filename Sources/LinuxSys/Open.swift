@@ -22,6 +22,12 @@ extension FD {
         return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
     }
 
+    /// A path as a process sees it whose root this directory is (RESOLVE_IN_ROOT): symlinks, absolute ones too, and `..` stay inside.
+    public func openInRoot(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
+        let resolve = UInt64(CS_RESOLVE_IN_ROOT | CS_RESOLVE_NO_MAGICLINKS)
+        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+    }
+
     /// A directory by one name, for use with the `…at` calls and for reading it.
     public func openDirectory(_ name: NameRef) throws(Errno) -> OwnedFD {
         try openQuietly(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK)

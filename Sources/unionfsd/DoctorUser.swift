@@ -57,7 +57,7 @@ enum DoctorUser {
 
     private static func helper() -> Finding {
         let needed = !Process.hasCapability(Capability.sysAdmin)
-        guard let path = HandOver.inPath("fusermount3") else {
+        guard let path = MountProgram.inPath("fusermount3") else {
             return Finding("fusermount3", "fusermount3", needed ? .bad : .lacking, "not in PATH",
                            needed ? "an ordinary user cannot mount: apt-get install fuse3" : "ordinary users cannot mount: apt-get install fuse3")
         }
@@ -68,7 +68,7 @@ enum DoctorUser {
 
     private static func library() -> Finding {
         let topic = "unionfsd-mount", key = "libfuse"
-        guard let program = HandOver.find() else {
+        guard let program = MountProgram.find() else {
             return Finding(topic, key, .bad, "not found", "it serves the mounts: install it beside unionfsd, in ../libexec/unionfsd or in PATH")
         }
         guard let text = Doctor.output(of: program, ["--version"]) else {

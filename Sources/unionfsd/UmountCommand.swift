@@ -57,7 +57,7 @@ struct Umount: ParsableCommand {
 
     /// An ordinary user's way.
     private func byHelper(_ target: FileName) throws {
-        guard let helper = HandOver.inPath("fusermount3") else {
+        guard let helper = MountProgram.inPath("fusermount3") else {
             throw Failure.because("only root may unmount \"\(target)\", and there is no fusermount3 in PATH")
         }
         let child = try Process.fork()

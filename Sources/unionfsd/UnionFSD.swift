@@ -24,7 +24,13 @@ struct UnionFSD: ParsableCommand {
             Exit status: 0 done, 1 not done (the reason is on standard error), 64 the command line was not understood.
             """,
         version: "unionfsd: version \(Version.text)",
-        subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self, Image.self, Doctor.self, ShowVersion.self])
+        groupedSubcommands: [
+            CommandGroup(name: "Mounts", subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self]),
+            CommandGroup(name: "Containers", subcommands: [Run.self, Create.self, Start.self, Exec.self, Stop.self, Remove.self, ListContainers.self, Inspect.self, Diff.self, Commit.self, Copy.self,
+                                                           Export.self]),
+            CommandGroup(name: "Images and volumes", subcommands: [Image.self, Volume.self, System.self, Supervise.self]),
+            CommandGroup(name: "This machine", subcommands: [Doctor.self, ShowVersion.self]),
+        ])
 }
 
 struct ShowVersion: ParsableCommand {

@@ -49,7 +49,7 @@ struct Upgrade: ParsableCommand {
     }
 
     private func chosenProgram() throws -> FileName {
-        guard let program = program.map(Words.name) ?? HandOver.find() else { throw Failure.because("unionfsd-mount is missing: name it with --program") }
+        guard let program = program.map(Words.name) ?? MountProgram.find() else { throw Failure.because("unionfsd-mount is missing: name it with --program") }
         do throws(Errno) {
             let file = try FD.currentDirectory.open(program, OpenFlags.path)
             return try file.fd.path()

@@ -25,6 +25,7 @@ long cs_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint
 #define CS_RESOLVE_NO_MAGICLINKS 0x02
 #define CS_RESOLVE_NO_SYMLINKS 0x04
 #define CS_RESOLVE_BENEATH 0x08
+#define CS_RESOLVE_IN_ROOT 0x10
 /* A second descriptor of what an O_PATH descriptor stands for, through /proc/self/fd. */
 long cs_reopen(int fd, int flags);
 /* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)), read-only and without
@@ -249,6 +250,9 @@ long cs_wake_accept(void);		/* in the thread that is to be woken */
 uint64_t cs_thread_self(void);
 void cs_thread_wake(uint64_t handle);
 long cs_spawn(const char *path, char *const argv[], int in, int out, int err, int own_session);
+/* struct ucred of unix(7), for SO_PEERCRED. */
+struct cs_credentials { int32_t pid; uint32_t uid, gid; };
+enum { CS_PEER_CREDENTIALS = 17 };
 void cs_limit_arenas(int count);
 void cs_sleep_ms(int milliseconds);
 

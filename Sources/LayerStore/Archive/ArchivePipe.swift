@@ -4,6 +4,9 @@ internal import LinuxSys
 /// A tree's archive, read while it is made: one thread packs into a pipe, and the caller has the other end.
 enum Piped {
     static func archive(of tree: FD, _ content: LayerPacker.Content, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
+        try archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, content, to: file) }, body)
+    }
+    static func archive(_ pack: @escaping @Sendable (FD) throws(StoreError) -> Void, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
         let pipe = try told("a pipe") { () throws(Errno) in try Process.pipe() }
         // Who stops reading ends the packing with EPIPE.
         Process.ignoreSignal(SIGPIPE)
@@ -11,7 +14,7 @@ enum Piped {
         let thread: Thread
         do throws(Errno) {
             thread = try Thread(stack: 8 << 20) {
-                do throws(StoreError) { try LayerPacker.pack(tree, content, to: pipe.write) } catch { outcome.error = error }
+                do throws(StoreError) { try pack(pipe.write) } catch { outcome.error = error }
                 pipe.write.close()
             }
         } catch {

@@ -89,7 +89,7 @@ enum ImageSource {
 
     /// Files, directories and symlinks: no owners, no attributes, no devices.
     private static func unpack(_ file: FD, into directory: FD, _ limits: LayerUnpacker.Limits) throws(StoreError) {
-        let plain = try LayerUnpacker(root: directory, recipe: nil, limits: limits, isPlain: true)
+        let plain = try LayerUnpacker(root: directory, recipe: nil, limits: limits, for: .files(isPublic: false))
         try plain.unpack(try ArchiveTarReader(try ArchiveDecompressor(file, limit: limits.bytes)))
     }
 }

@@ -96,7 +96,7 @@ extension Store {
         }
         if !isEmpty { throw StoreError(.conflict, "\(target) is not empty") }
         try Piped.archive(of: layout, .tree) { (archive) throws(StoreError) in
-            try LayerUnpacker(root: home.fd, recipe: nil, limits: .init(), isPlain: true, isPublic: true).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))
+            try LayerUnpacker(root: home.fd, recipe: nil, limits: .init(), for: .files(isPublic: true)).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))
         }
         try told("\(target)") { () throws(Errno) in try home.fd.syncFilesystem() }
     }

@@ -28,6 +28,15 @@ final class LayerPacker {
         try output.finish()
     }
 
+    /// One name of a directory, with all that is below it, under another name.
+    static func pack(_ name: FileName, in directory: FD, as path: FileName, to file: FD) throws(StoreError) {
+        let output = try ArchiveTarWriter(file)
+        let status = try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
+        let packer = LayerPacker(output, .tree, device: status.dev)
+        try packer.add(directory, name, Array(path.bytes))
+        try output.finish()
+    }
+
     private func entry(_ status: FileStatus, _ path: [UInt8]) -> ArchiveEntry {
         var entry = ArchiveEntry()
         entry.path = path

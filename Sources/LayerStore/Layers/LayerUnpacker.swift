@@ -10,11 +10,19 @@ final class LayerUnpacker {
         var members = 20_000_000
     }
 
+    enum Purpose: Sendable {
+        /// A mount reads it: whiteouts mean something.
+        case layer
+        /// All as it is, whiteouts' names too.
+        case copy
+        /// Files, directories and symlinks with none of their attributes, for their owner or for everybody to read.
+        case files(isPublic: Bool)
+    }
+
     private let root: FD
     private let recipe: TarRecipeWriter?
     private let limits: Limits
-    private let isPlain: Bool
-    private let plainModes: (directory: UInt32, file: UInt32)
+    private let purpose: Purpose
     private let isRoot = Process.effectiveUser == 0
     private var members = 0
     /// Where the last member went, as the next one goes there, too.
@@ -23,12 +31,8 @@ final class LayerUnpacker {
     /// Times of directories, put right at the end.
     private var directories: [(path: FileName, mtime: Timestamp)] = []
 
-    /// - Parameters:
-    ///   - isPlain: files, directories and symlinks with none of their attributes: not a layer, but something to read.
-    ///   - isPublic: for everybody to read.
-    init(root: FD, recipe: TarRecipeWriter?, limits: Limits, isPlain: Bool = false, isPublic: Bool = false) throws(StoreError) {
-        self.isPlain = isPlain
-        plainModes = isPublic ? (0o755, 0o644) : (0o700, 0o600)
+    init(root: FD, recipe: TarRecipeWriter?, limits: Limits, for purpose: Purpose = .layer) throws(StoreError) {
+        self.purpose = purpose
         self.root = root
         self.recipe = recipe
         self.limits = limits
@@ -115,7 +119,7 @@ final class LayerUnpacker {
         }
         try enter(path.dropLast())
         let name = FileName(bytes: last), shown = LayerUnpacker.joined(path)
-        if !isPlain, last.starts(with: LayerForm.whiteoutPrefix) { return try addWhiteout(last, shown) }
+        if case .layer = purpose, last.starts(with: LayerForm.whiteoutPrefix) { return try addWhiteout(last, shown) }
         if let target = entry.hardlink { return try addLink(target, name, shown) }
 
         let wasWhiteout = try clear(name, forDirectory: entry.kind == .directory, shown)
@@ -137,7 +141,7 @@ final class LayerUnpacker {
             }
             try attributes(entry, parent.fd, name)
         case .character, .block, .fifo:
-            if isPlain { return }
+            if case .files = purpose { return }
             do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
                 // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
                 if error == .notPermitted, !isRoot || !LayerForm.usesTrusted, entry.kind != .fifo { return }
@@ -222,9 +226,9 @@ final class LayerUnpacker {
 
     /// Owner, attributes, mode and times, in this order: each of the first takes away what the next sets. `name` empty: of `place` itself.
     private func attributes(_ entry: ArchiveEntry, _ place: FD, _ name: FileName) throws(StoreError) {
-        if isPlain {
+        if case .files(let isPublic) = purpose {
             if entry.kind == .symlink || name.isEmpty && entry.kind == .directory { return }
-            let mode = entry.kind == .directory ? plainModes.directory : plainModes.file
+            let mode: UInt32 = entry.kind == .directory ? (isPublic ? 0o755 : 0o700) : (isPublic ? 0o644 : 0o600)
             return try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try place.changeMode(n, mode) } }
         }
         do throws(Errno) {

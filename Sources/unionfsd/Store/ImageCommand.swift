@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import LayerStore
 internal import LinuxSys
+internal import MountState
 
 struct Image: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -213,7 +214,7 @@ struct ImagePull: ParsableCommand {
     @Argument(help: ArgumentHelp("Where it is.", valueName: "ref")) var reference: String
 
     func run() throws {
-        guard let skopeo = HandOver.inPath("skopeo") else { throw Failure.because("skopeo is not installed, which fetches images: apt-get install skopeo") }
+        guard let skopeo = MountProgram.inPath("skopeo") else { throw Failure.because("skopeo is not installed, which fetches images: apt-get install skopeo") }
         let store = try store.open()
         let full = reference.contains(":/") || ["oci:", "dir:", "docker-archive:", "oci-archive:", "containers-storage:"].contains { reference.hasPrefix($0) } ? reference : "docker://\(reference)"
         var options = ImportOptions()

@@ -1,0 +1,93 @@
+internal import Glibc
+public import LayerStore
+internal import LinuxSys
+internal import MountState
+
+/// Containers that run: their mounts, and what runs in them. One process, the supervisor, uses the parts that mount; those that look may be used by any.
+public final class ContainerEngine: Sendable {
+    public let store: Store
+    public init(_ store: Store) { self.store = store }
+
+    public enum State: String, Sendable, Codable {
+        /// Mounted, and served.
+        case started
+        case stopped
+        /// It should be mounted and is not, or nobody serves it.
+        case failed
+    }
+
+    private func mount(_ container: StoredContainer) -> ContainerMount { ContainerMount(container: container, place: store.place(of: container)) }
+
+    public func state(_ container: StoredContainer) throws(StoreError) -> State {
+        switch try mount(container).state() {
+        case .alive: .started
+        case .dead: .failed
+        case .none: container.isStarted ? .failed : .stopped
+        }
+    }
+    /// The process whose end is the mount's; nil where there is none.
+    public func guardian(_ container: StoredContainer) throws(StoreError) -> Int32? {
+        if case .alive(let guardian) = try mount(container).state() { return guardian }
+        return nil
+    }
+
+    /// Mounted when this returns. One that is mounted already is left alone.
+    public func start(_ container: StoredContainer) throws(StoreError) {
+        let mount = mount(container)
+        switch try mount.state() {
+        case .alive:
+            if !container.isStarted { try store.setStarted(container.id, true) }
+            return
+        case .dead: try mount.unmount(force: true)
+        case .none: break
+        }
+        let layers = try store.layerPaths(of: container.image)
+        // First: whoever finds it mounted must know that it should be.
+        try store.setStarted(container.id, true)
+        do throws(StoreError) { try mount.mount(layers) } catch {
+            try store.setStarted(container.id, false)
+            throw error
+        }
+    }
+
+    /// Ends what runs in it, and unmounts it. The writable layer stays.
+    public func stop(_ container: StoredContainer, force: Bool, patience: Int = 10) throws(StoreError) {
+        try ContainerRuntime.end(of: container, patience: patience)
+        // First: whoever finds it unmounted must know that it should be.
+        if container.isStarted { try store.setStarted(container.id, false) }
+        do throws(StoreError) { try mount(container).unmount(force: force) } catch {
+            if container.isStarted { try store.setStarted(container.id, true) }
+            throw error
+        }
+    }
+
+    /// Takes away what is mounted and dead, or should not be mounted at all.
+    public func clear(_ container: StoredContainer) throws(StoreError) { try mount(container).unmount(force: true) }
+
+    /// Mounts below the store that belong to no container any more, as a process died between two steps.
+    public func clearOrphans() throws(StoreError) {
+        let known = Set(try store.containers().map { store.place(of: $0).merged })
+        let home = store.root.appending(component: "containers")
+        let entries: [MountEntry]
+        do throws(Errno) { entries = try MountTable().entries } catch { throw StoreError(error, doing: "the mount table") }
+        for entry in entries where entry.type == "fuse.unionfsd" && entry.mountpoint.bytes.starts(with: home.bytes + [0x2f]) && !known.contains(entry.mountpoint) {
+            do throws(Errno) { try Mounts.unmount(entry.mountpoint, lazily: true) } catch { if error != .invalid { throw StoreError(error, doing: "\(entry.mountpoint)") } }
+        }
+    }
+
+    public func remove(_ container: StoredContainer, force: Bool) throws(StoreError) {
+        if try state(container) != .stopped {
+            if !force { throw StoreError(.conflict, "\(container.name) is started: stop it first, or rm --force") }
+            try stop(container, force: true, patience: 0)
+        }
+        try store.removeContainer(container.id)
+    }
+
+    /// What the writable layer takes: known of one that is stopped, looked at else.
+    public func usage(_ container: StoredContainer) throws(StoreError) -> DirectoryTree.Usage {
+        if !container.isStarted, let usage = container.usage { return usage }
+        let usage = try store.measure(container)
+        if !container.isStarted { try store.setUsage(container.id, usage) }
+        return usage
+    }
+}

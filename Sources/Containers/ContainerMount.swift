@@ -1,0 +1,76 @@
+internal import Glibc
+internal import LayerStore
+internal import LinuxSys
+internal import MountState
+internal import UnionCore
+
+/// A container's mount, as the machine has it.
+struct ContainerMount {
+    let container: StoredContainer
+    let place: ContainerPlace
+
+    enum State: Equatable {
+        case none
+        /// With its guardian, or the process that serves where there is none.
+        case alive(guardian: Int32)
+        /// Something is mounted there and nobody serves it.
+        case dead
+    }
+
+    func state() throws(StoreError) -> State {
+        do throws(Errno) {
+            guard let top = try MountTable.top(at: place.merged) else { return .none }
+            guard top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { throw Errno.busy }
+        } catch { throw StoreError(error, doing: "\(place.merged)") }
+        do throws(RegistryError) {
+            guard let mount = try MountRegistry.find(place.merged), mount.state == .alive else { return .dead }
+            return .alive(guardian: mount.record.guardian != 0 ? mount.record.guardian : mount.record.pid)
+        } catch { return .dead }
+    }
+
+    /// Mounts it, and returns when it answers.
+    func mount(_ layers: [FileName]) throws(StoreError) {
+        guard let program = MountProgram.find() else { throw StoreError(.system, "unionfsd-mount is missing: it belongs beside unionfsd, in ../libexec/unionfsd, or in PATH") }
+        guard !layers.isEmpty else { throw StoreError(.invalid, "the image of \(container.name) has no layers") }
+        var words: [FileName] = ["unionfsd-mount", "--strict"]
+        func option(_ key: String, _ path: FileName) { words += ["-o", FileName(bytes: Array("\(key)=".utf8) + OptionText.escaped(path))] }
+        for layer in layers { option("lowerdir+", layer) }
+        option("upperdir", place.diff)
+        option("workdir", place.work)
+        // A layer that is committed can say neither.
+        words += ["-o", "redirect_dir=off,metacopy=off"]
+        for word in container.spec.options { words += ["-o", FileName(word)] }
+        words += ["--", place.merged]
+        let result: (exit: Process.Exit, output: [UInt8])
+        do throws(Errno) { result = try Process.capture(program, words) } catch { throw StoreError(error, doing: "\(program)") }
+        guard result.exit == .code(0) else {
+            let text = String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.hasPrefix("unionfsd: ") ? String($0.dropFirst(10)) : String($0) }
+            throw StoreError(.system, "\(container.name) cannot be mounted: \(text.isEmpty ? "unionfsd-mount says nothing" : text.joined(separator: "; "))")
+        }
+    }
+
+    /// Takes it away, and waits until nobody serves it any more: then the writable layer is quiet.
+    /// - Parameter force: though somebody is in it, who keeps what they have open.
+    func unmount(force: Bool) throws(StoreError) {
+        let before = try state()
+        if before == .none { return }
+        let deadline = Clock.monotonic + 2_000_000_000
+        while true {
+            do throws(Errno) {
+                try Mounts.unmount(place.merged, lazily: before == .dead)
+                break
+            } catch {
+                if error == .invalid { break }
+                guard error == .busy else { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
+                if Clock.monotonic > deadline {
+                    if !force { throw StoreError(.conflict, "\(container.name) is in use: somebody has a file of it open, or works in it (stop --force takes it away all the same)") }
+                    do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
+                    return
+                }
+                Clock.sleep(milliseconds: 20)
+            }
+        }
+        guard case .alive(let guardian) = before else { return }
+        for _ in 0..<2500 where Process.isAlive(guardian) { Clock.sleep(milliseconds: 2) }
+    }
+}

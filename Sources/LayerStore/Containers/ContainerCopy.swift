@@ -1,0 +1,64 @@
+internal import Glibc
+public import LinuxSys
+
+/// Copies into and out of a container's tree. The container may be hostile, and at work meanwhile: its paths are walked as it sees them, from its own root, and nothing is written
+/// through a symlink of its.
+public enum ContainerCopy {
+    /// A place in a tree: the directory, and a name in it; an empty name is the directory itself.
+    public struct Place: ~Copyable {
+        fileprivate let directory: OwnedFD
+        fileprivate let name: FileName
+
+        /// - Parameters:
+        ///   - path: in the tree; a slash or a dot at its end means what is in the directory.
+        ///   - root: the tree's.
+        public init(_ path: FileName, in root: FD) throws(StoreError) {
+            var parts = path.bytes.split(separator: 0x2f).map(Array.init)
+            let isContent = path.bytes.last == 0x2f || parts.last == [0x2e] || parts.last == [0x2e, 0x2e] || parts.isEmpty
+            let last = isContent ? [] : parts.removeLast()
+            let parent = FileName(bytes: [0x2f] + parts.joined(separator: [0x2f]))
+            directory = try told("\(path)") { () throws(Errno) in try parent.withRef { (p) throws(Errno) in try root.openInRoot(p, O_RDONLY | OpenFlags.directory) } }
+            name = FileName(bytes: last)
+        }
+
+        fileprivate func status() throws(Errno) -> FileStatus? {
+            do throws(Errno) { return try name.withRef { (n) throws(Errno) in try directory.fd.status(n) } } catch {
+                if error == .noEntry { return nil }
+                throw error
+            }
+        }
+    }
+
+    /// As cp(1) does it with -a: into a directory that is there, else under the new name.
+    public static func copy(_ source: borrowing Place, to target: borrowing Place) throws(StoreError) {
+        guard let from = try told("the source", { () throws(Errno) in try source.status() }) else { throw StoreError(.notFound, "the source is not there: \(source.name)") }
+        let to = try told("the target") { () throws(Errno) in try target.status() }
+        let intoDirectory = to?.isDirectory == true
+        if !intoDirectory, to != nil, from.isDirectory { throw StoreError(.conflict, "\(target.name) is there and no directory") }
+        let home = intoDirectory && !target.name.isEmpty
+            ? try told("the target") { () throws(Errno) in try target.name.withRef { (n) throws(Errno) in try target.directory.fd.openDirectory(n) } }
+            : try told("the target") { () throws(Errno) in try target.directory.fd.duplicate() }
+        let directory = source.directory.fd, name = source.name
+        let path: FileName = intoDirectory ? name : target.name
+        if name.isEmpty {
+            // What is in it, beside what is there.
+            guard intoDirectory || target.name.isEmpty else { throw StoreError(.notFound, "\(target.name) is not there") }
+            return try Piped.archive(of: directory, .tree) { (archive) throws(StoreError) in try unpack(archive, home.fd) }
+        }
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(name, in: directory, as: path, to: file) }) { (archive) throws(StoreError) in try unpack(archive, home.fd) }
+    }
+    private static func unpack(_ archive: FD, _ home: FD) throws(StoreError) {
+        try LayerUnpacker(root: home, recipe: nil, limits: .init(), for: .copy).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))
+    }
+}
+
+extension Store {
+    /// A tree as a tar archive, into a file that is made for it; "-" is standard output.
+    public static func pack(_ tree: FileName, to target: FileName) throws(StoreError) {
+        let root = try told("\(tree)") { () throws(Errno) in try FD.currentDirectory.open(tree, O_RDONLY | OpenFlags.directory) }
+        if target == "-" { return try LayerPacker.pack(root.fd, .tree, to: FD.standardOutput) }
+        let file = try NewFile(target)
+        try LayerPacker.pack(root.fd, .tree, to: file.fd)
+        try file.commit()
+    }
+}

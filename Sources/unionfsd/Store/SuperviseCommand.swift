@@ -1,0 +1,26 @@
+internal import ArgumentParser
+internal import LayerStore
+internal import LinuxSys
+internal import MountState
+internal import Supervisor
+
+struct Supervise: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Own the mounts of a store's containers.",
+        discussion: """
+            It starts and stops them, makes those again that fail, and answers HTTP on run/supervisor.sock in the store (docs/api.md), with metrics for Prometheus under /metrics. \
+            Commands that need it start it; unionfsd.service does so at boot. It may be killed at any moment: mounts go on, and the next supervisor finds them. SIGTERM \
+            unmounts everything.
+            """)
+    @OptionGroup var store: StoreOptions
+    @Option(name: .long, help: ArgumentHelp("End when nothing is mounted and nobody asked for so long.", valueName: "seconds"))
+    var idle: Int?
+
+    func validate() throws {
+        if let idle, idle < 1 { throw ValidationError("--idle must be a number of seconds above 0") }
+    }
+    func run() throws {
+        let store = try store.open()
+        try told { () throws(StoreError) in try Supervisor(store).run(idle: idle, onReady: {}) }
+    }
+}
