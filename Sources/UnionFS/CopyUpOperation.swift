@@ -41,6 +41,11 @@ extension UnionFileSystem {
     private func copyUpOne(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) -> Bool {
         try claims.holding(node) { () throws(Errno) in
             if isUpper(node, extent) { return true }
+            let held = (willChange(node), table.nameAndParent(node).map { willChange($0.parent) } ?? 0)
+            defer {
+                changed(held.0)
+                changed(held.1)
+            }
             let began = Clock.monotonic
             if table[node].flags.contains(.upper) {
                 try copyDataUp(node, cause, extent)
@@ -87,6 +92,11 @@ extension UnionFileSystem {
         }
         Inflight.copying(node)
         defer { Inflight.copying(0) }
+        let held = (willChange(node), willChange(location.parent))
+        defer {
+            changed(held.0)
+            changed(held.1)
+        }
         let published = try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) -> Bool in
             guard table.version(node) == location.version, let upper = directory.upper else { return false }
             try location.name.withRef { (name) throws(Errno) in
@@ -137,6 +147,11 @@ extension UnionFileSystem {
             return
         }
         try ensureUpper(parent, .parent)
+        let held = (willChange(parent), willChange(node))
+        defer {
+            changed(held.0)
+            changed(held.1)
+        }
         try claims.holding(node) { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 guard !table.nameIsInUpper(parent, name), let upper = directory.upper else { return }

@@ -114,6 +114,7 @@ extension UnionFileSystem {
             let object = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)
             return object.release()
         }
+        if usage.isOn, let blocks = try? FD(raw: raw.raw).status().blocks { usage.settle(node, Int64(clamping: blocks)) }
         let names = table.names(node)
         table.supersede(node, object: OwnedFD(adopting: raw.raw))
         // The path that the kernel walks again has one name; what it holds of the others would go on showing the old file.

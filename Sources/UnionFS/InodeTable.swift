@@ -105,6 +105,15 @@ final class InodeTable: @unchecked Sendable {
     }
 
     /// The node of a name that is known; nil says nothing about the layers.
+    func openUpperNodes() -> [UInt32] {
+        mutex.locked {
+            guard nextNode > 2 else { return [] }
+            return (1..<nextNode).filter { node in
+                let record = nodes[node]
+                return record.flags.isSuperset(of: [.inUse, .upper]) && (record.cachedOpens > 0 || record.passthroughOpens > 0)
+            }
+        }
+    }
     func child(_ parent: UInt32, _ name: NameRef) -> UInt32? {
         mutex.locked {
             let d = find(parent, name)

@@ -84,7 +84,9 @@ extension UnionFileSystem {
 
     func serveForget(_ node: UInt64, _ count: UInt64) {
         // 0, no node, for one of an earlier generation: nothing to do, but it is done.
-        table.forgotten((try? table.node(node)) ?? 0, count)
+        let known = (try? table.node(node)) ?? 0
+        if known != 0 { willForget(known) }
+        table.forgotten(known, count)
     }
 
     func serveGetattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {

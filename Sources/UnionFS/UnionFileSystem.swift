@@ -1,4 +1,5 @@
 public import FuseKit
+internal import Glibc
 public import LinuxSys
 public import MountState
 public import UnionCore
@@ -15,6 +16,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let directories: DirectoryCache
     let listings: ListingCache
     let push = ContentPush()
+    let usage = UpperUsage()
     let locks = DirectoryLocks()
     let claims = CopyUpClaims()
     let redirects = Mutex(.redirects)
@@ -56,9 +58,10 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             handles.rebuild { table[$0.node].flags.contains(.inUse) && table[$0.node].generation == $0.generation }
             unusedBackings = table.rebuild(handles)
         }
-        let (cache, listings) = (directories, listings)
+        let (cache, listings, usage) = (directories, listings, usage)
         table.onFree = { node in
             cache.remove(node)
+            usage.lost(node)
             listings.remove(node)
         }
     }
@@ -108,30 +111,40 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     public override func lookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveLookup(parent, name, caller) }
     public override func forget(_ node: UInt64, _ count: UInt64) { serveForget(node, count) }
-    public override func mknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry { try serveMknod(parent, name, mode: mode, device: device, caller) }
-    public override func mkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry { try serveMkdir(parent, name, mode: mode, caller) }
-    public override func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveSymlink(parent, name, target: target, caller) }
-    public override func link(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry { try serveLink(node, newParent, newName, caller) }
-    public override func unlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveUnlink(parent, name, caller) }
-    public override func rmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveRmdir(parent, name, caller) }
-    public override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) { try serveRename(parent, name, newParent, newName, flags: flags, caller) }
+    public override func mknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry { try making(parent) { () throws(Errno) in try serveMknod(parent, name, mode: mode, device: device, caller) } }
+    public override func mkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry { try making(parent) { () throws(Errno) in try serveMkdir(parent, name, mode: mode, caller) } }
+    public override func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry { try making(parent) { () throws(Errno) in try serveSymlink(parent, name, target: target, caller) } }
+    public override func link(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry { try linking(node, newParent) { () throws(Errno) in try serveLink(node, newParent, newName, caller) } }
+    public override func unlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try removing(parent, name) { () throws(Errno) in try serveUnlink(parent, name, caller) } }
+    public override func rmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try removing(parent, name) { () throws(Errno) in try serveRmdir(parent, name, caller) } }
+    public override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) {
+        try renaming(parent, name, newParent, newName, isExchange: flags.contains(.exchange)) { () throws(Errno) in try serveRename(parent, name, newParent, newName, flags: flags, caller) }
+    }
     public override func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveReadlink(node, into: buffer) }
     public override func getattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveGetattr(node, handle: handle) }
     public override func statx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveStatx(node, handle: handle) }
-    public override func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { try serveSetattr(node, change, handle: handle, caller) }
+    public override func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { try changing(node) { () throws(Errno) in try serveSetattr(node, change, handle: handle, caller) } }
     public override func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { try serveAccess(node, mask: mask, caller) }
-    public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
-    public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { try serveGetxattr(node, name, into: buffer) }
+    public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
+        try changing(node) { () throws(Errno) in try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
+    }
+    public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
+        if Self.isUsageQuestion(node, name) { return try serveUsage(into: buffer) }
+        return try serveGetxattr(node, name, into: buffer)
+    }
     public override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveListxattr(node, into: buffer, caller) }
-    public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try serveRemovexattr(node, name, caller) }
+    public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try changing(node) { () throws(Errno) in try serveRemovexattr(node, name, caller) } }
     public override func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { try serveStatfs(node) }
-    public override func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened { try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }
-    public override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveCreate(parent, name, mode: mode, flags: flags, caller) }
+    public override func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
+        if flags & (O_ACCMODE | O_TRUNC) == 0 { return try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }
+        return try changing(node) { () throws(Errno) in try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }
+    }
+    public override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try creating(parent) { () throws(Errno) in try serveCreate(parent, name, mode: mode, flags: flags, caller) } }
     public override func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { try serveTmpfile(parent, mode: mode, flags: flags, caller) }
     public override func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveRead(node, handle: handle, offset: offset, into: buffer) }
     public override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int { try serveWrite(node, handle: handle, offset: offset, data, killSuidGid: killSuidGid, cached: cached, caller) }
     public override func flush(_ node: UInt64, handle: UInt64) throws(Errno) { try serveFlush(node, handle: handle) }
-    public override func release(_ node: UInt64, handle: UInt64) { serveRelease(node, handle: handle) }
+    public override func release(_ node: UInt64, handle: UInt64) { closing(node) { serveRelease(node, handle: handle) } }
     public override func fsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { try serveFsync(node, handle: handle, dataOnly: dataOnly) }
     public override func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) { try serveFallocate(node, handle: handle, mode: mode, offset: offset, length: length, caller) }
     public override func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 { try serveLseek(node, handle: handle, offset: offset, whence: whence) }
