@@ -18,8 +18,9 @@ public final class ContainerEngine: Sendable {
 
     private func mount(_ container: StoredContainer) -> ContainerMount { ContainerMount(container: container, place: store.place(of: container)) }
 
-    public func state(_ container: StoredContainer) throws(StoreError) -> State {
-        switch try mount(container).state() {
+    public func state(_ container: StoredContainer) throws(StoreError) -> State { state(container, try mount(container).state()) }
+    private func state(_ container: StoredContainer, _ mount: ContainerMount.State) -> State {
+        switch mount {
         case .alive: .started
         case .dead: .failed
         case .none: container.isStarted ? .failed : .stopped
@@ -29,6 +30,19 @@ public final class ContainerEngine: Sendable {
     public func guardian(_ container: StoredContainer) throws(StoreError) -> Int32? {
         if case .alive(let guardian) = try mount(container).state() { return guardian }
         return nil
+    }
+
+    /// Of many containers what `state`, `guardian` and `isBusy` say of one, with one look at the machine.
+    public struct Overview: Sendable {
+        fileprivate let mounts: MountOverview
+        fileprivate let busy: Set<String>
+    }
+    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(), busy: ContainerRuntime.busyContainers()) }
+    public func state(_ container: StoredContainer, in overview: Overview) -> (state: State, guardian: Int32?, isBusy: Bool) {
+        let mount = overview.mounts.state(store.place(of: container).merged)
+        var guardian: Int32?
+        if case .alive(let pid) = mount { guardian = pid }
+        return (state(container, mount), guardian, overview.busy.contains(container.id))
     }
 
     /// Mounted when this returns. One that is mounted already is left alone.
@@ -53,12 +67,15 @@ public final class ContainerEngine: Sendable {
     /// Ends what runs in it, and unmounts it. The writable layer stays.
     public func stop(_ container: StoredContainer, force: Bool, patience: Int = 10) throws(StoreError) {
         try ContainerRuntime.end(of: container, patience: patience)
+        // The mount knows it in no time; without it the whole layer would be walked.
+        let usage = container.isStarted ? try? store.measure(container, isMounted: true) : nil
         // First: whoever finds it unmounted must know that it should be.
         if container.isStarted { try store.setStarted(container.id, false) }
         do throws(StoreError) { try mount(container).unmount(force: force) } catch {
             if container.isStarted { try store.setStarted(container.id, true) }
             throw error
         }
+        if let usage, usage.isFinal { try store.setBytes(container.id, usage.bytes) }
     }
 
     /// Takes away what is mounted and dead, or should not be mounted at all.
@@ -83,11 +100,11 @@ public final class ContainerEngine: Sendable {
         try store.removeContainer(container.id)
     }
 
-    /// What the writable layer takes: known of one that is stopped, looked at else.
-    public func usage(_ container: StoredContainer) throws(StoreError) -> DirectoryTree.Usage {
-        if !container.isStarted, let usage = container.usage { return usage }
-        let usage = try store.measure(container)
-        if !container.isStarted { try store.setUsage(container.id, usage) }
-        return usage
+    /// What the writable layer takes, as du(1) counts: known of one that is stopped, kept by the mount of one that is started.
+    public func bytes(_ container: StoredContainer) throws(StoreError) -> Int64 {
+        if !container.isStarted, let bytes = container.bytes { return bytes }
+        let bytes = try store.measure(container, isMounted: container.isStarted).bytes
+        if !container.isStarted { try store.setBytes(container.id, bytes) }
+        return bytes
     }
 }

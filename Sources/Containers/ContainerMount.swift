@@ -37,6 +37,8 @@ struct ContainerMount {
         for layer in layers { option("lowerdir+", layer) }
         option("upperdir", place.diff)
         option("workdir", place.work)
+        // Where it is known, nobody needs to count it.
+        if let bytes = container.bytes { words += ["-o", FileName("usage=\(bytes)")] }
         // A layer that is committed can say neither.
         words += ["-o", "redirect_dir=off,metacopy=off"]
         for word in container.spec.options { words += ["-o", FileName(word)] }
@@ -57,20 +59,48 @@ struct ContainerMount {
         let deadline = Clock.monotonic + 2_000_000_000
         while true {
             do throws(Errno) {
-                try Mounts.unmount(place.merged, lazily: before == .dead)
+                try unmountOnce(lazily: before == .dead)
                 break
             } catch {
                 if error == .invalid { break }
                 guard error == .busy else { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
                 if Clock.monotonic > deadline {
                     if !force { throw StoreError(.conflict, "\(container.name) is in use: somebody has a file of it open, or works in it (stop --force takes it away all the same)") }
-                    do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
+                    do throws(Errno) { try unmountOnce(lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
                     return
                 }
                 Clock.sleep(milliseconds: 20)
             }
         }
         guard case .alive(let guardian) = before else { return }
-        for _ in 0..<2500 where Process.isAlive(guardian) { Clock.sleep(milliseconds: 2) }
+        for _ in 0..<2500 where Process.isRunning(guardian) { Clock.sleep(milliseconds: 2) }
+    }
+
+    /// As an ordinary user with the help of fusermount3.
+    private func unmountOnce(lazily: Bool) throws(Errno) {
+        do throws(Errno) { try Mounts.unmount(place.merged, lazily: lazily) } catch {
+            guard error == .notPermitted, let helper = MountProgram.inPath("fusermount3") else { throw error }
+            let result = try Process.capture(helper, ["fusermount3", "-u"] + (lazily ? ["-z"] : []) + ["--", place.merged])
+            if result.exit != .code(0) { throw try MountTable.top(at: place.merged) == nil ? .invalid : .busy }
+        }
+    }
+}
+
+/// What is mounted where, and by whom it is served.
+struct MountOverview: Sendable {
+    private var types: [FileName: FileName] = [:]
+    private var served: [FileName: Int32] = [:]
+
+    init() throws(StoreError) {
+        do throws(Errno) { for entry in try MountTable().entries { types[entry.mountpoint] = entry.type } } catch { throw StoreError(error, doing: "the mount table") }
+        do throws(RegistryError) {
+            for mount in try MountRegistry.list() where mount.state == .alive {
+                served[mount.record.mountpoint] = mount.record.guardian != 0 ? mount.record.guardian : mount.record.pid
+            }
+        } catch { throw StoreError(.system, error.description) }
+    }
+    func state(_ path: FileName) -> ContainerMount.State {
+        guard types[path] == "fuse.unionfsd" else { return .none }
+        return served[path].map { .alive(guardian: $0) } ?? .dead
     }
 }

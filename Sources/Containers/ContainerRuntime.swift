@@ -130,9 +130,14 @@ public struct ContainerRuntime: Sendable {
         return state.status == "running" || state.status == "created"
     }
 
-    /// Whether any process runs in it, whichever runtime has started it.
-    public static func isBusy(_ container: StoredContainer) -> Bool {
-        !present(container).isEmpty
+    /// Those that a process runs in, whichever runtime has started it.
+    static func busyContainers() -> Set<String> {
+        var out: Set<String> = []
+        for name in known {
+            guard let home = try? home(name), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
+            for entry in entries { out.insert(String(entry.prefix { $0 != "-" })) }
+        }
+        return out
     }
     private static func present(_ container: StoredContainer) -> [(ContainerRuntime, String)] {
         var out: [(ContainerRuntime, String)] = []

@@ -59,6 +59,13 @@ struct RuntimeBundle {
                           "resources": ["devices": [["allow": false, "access": "rwm"] as [String: Any]]]]]
     }
 
+    /// The container's tree has this very file.
+    private func has(_ path: String) -> Bool {
+        do throws(Errno) {
+            let root = try FD.currentDirectory.open(place.merged, O_RDONLY | OpenFlags.directory)
+            return try FileName(path).withRef { (p) throws(Errno) in try root.fd.openInRoot(p, OpenFlags.path).fd.isValid }
+        } catch { return false }
+    }
     private func mounts() throws(StoreError) -> [[String: Any]] {
         func mount(_ target: String, _ type: String, _ source: String, _ options: [String]) -> [String: Any] { ["destination": target, "type": type, "source": source, "options": options] }
         var out = [
@@ -71,7 +78,7 @@ struct RuntimeBundle {
         ]
         if spec.network == .host {
             // Of the machine's network, which the container is in.
-            for file in ["/etc/resolv.conf", "/etc/hosts"] where FileManager.default.fileExists(atPath: file) { out.append(mount(file, "bind", file, ["bind", "ro", "nosuid", "nodev", "noexec"])) }
+            for file in ["/etc/resolv.conf", "/etc/hosts"] where FileManager.default.fileExists(atPath: file) && (file == "/etc/resolv.conf" || has(file)) { out.append(mount(file, "bind", file, ["bind", "ro", "nosuid", "nodev", "noexec"])) }
         }
         for entry in spec.mounts {
             let access = entry.readOnly ? "ro" : "rw"

@@ -86,8 +86,7 @@ struct StoreDatabase: Sendable {
                     created INTEGER NOT NULL,
                     started_at INTEGER,
                     -- of the writable layer when it was last unmounted; NULL: not known
-                    bytes INTEGER,
-                    files INTEGER) WITHOUT ROWID;
+                    bytes INTEGER) WITHOUT ROWID;
                 CREATE INDEX container_image ON container(image_id);
                 CREATE TABLE volume (
                     name TEXT PRIMARY KEY NOT NULL,

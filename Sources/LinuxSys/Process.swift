@@ -89,6 +89,14 @@ public enum Process {
         return r == 0 || r == Int(-EPERM)
     }
 
+    /// The same, and it has not ended: a process that nobody has waited for yet is one still, and does nothing (state Z, proc_pid_stat(5)).
+    public static func isRunning(_ pid: Int32) -> Bool {
+        guard isAlive(pid) else { return false }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0), let text = try? file.fd.readAll(limit: 4096),
+              let end = text.lastIndex(of: UInt8(ascii: ")")), end + 2 < text.count else { return false }
+        return text[end + 2] != UInt8(ascii: "Z") && text[end + 2] != UInt8(ascii: "X")
+    }
+
     /// Every descriptor from `first` on.
     public static func closeDescriptors(from first: UInt32) { _ = cs_close_range(first, UInt32.max) }
     /// Soft limit of open files raised to the hard one; the limit in force.

@@ -5,10 +5,18 @@ internal import LinuxSys
 
 extension ContainerEngine {
     /// A container as the API and the command line tell of it.
-    public func message(_ container: StoredContainer, withSize: Bool) throws(StoreError) -> ContainerMessage {
-        let image = withSize ? try store.image(container.image.description).bytes : nil
-        return ContainerMessage(id: container.id, name: container.name, image: container.image.description, imageName: container.imageName, state: try state(container).rawValue,
-                                isBusy: ContainerRuntime.isBusy(container), created: container.created, startedAt: container.startedAt, restart: container.restart.description,
-                                bytes: withSize ? try usage(container).bytes : nil, imageBytes: image, mountpoint: store.place(of: container).merged.description, guardian: try guardian(container))
+    public func message(_ container: StoredContainer, withSize: Bool, in overview: Overview? = nil) throws(StoreError) -> ContainerMessage {
+        let overview = if let overview { overview } else { try look() }
+        let seen = state(container, in: overview)
+        return ContainerMessage(id: container.id, name: container.name, image: container.image.description, imageName: container.imageName, state: seen.state.rawValue, isBusy: seen.isBusy,
+                                created: container.created, startedAt: container.startedAt, restart: container.restart.description, bytes: withSize ? try self.bytes(container) : nil,
+                                imageBytes: withSize ? try store.image(container.image.description).bytes : nil, mountpoint: store.place(of: container).merged.description,
+                                guardian: seen.guardian)
+    }
+    public func messages(withSize: Bool) throws(StoreError) -> [ContainerMessage] {
+        let overview = try look()
+        var out: [ContainerMessage] = []
+        for container in try store.containers() { out.append(try message(container, withSize: withSize, in: overview)) }
+        return out
     }
 }

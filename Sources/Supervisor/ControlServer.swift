@@ -99,7 +99,13 @@ private final class Exchange: ChannelInboundHandler {
             self.head = head
             body = []
         case .body(let part):
-            if body.count + part.readableBytes > Self.mostBody { return context.close(promise: nil) }
+            if head == nil { return }
+            if body.count + part.readableBytes > Self.mostBody {
+                head = nil
+                var response = ControlServer.Response(status: .payloadTooLarge)
+                response.body = Array(#"{"error":"the request's body is too long","kind":"invalid"}"#.utf8)
+                return write(response, keepAlive: false, context)
+            }
             body += part.readableBytesView
         case .end:
             guard let head else { return }

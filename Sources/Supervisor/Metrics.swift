@@ -13,21 +13,22 @@ struct Metrics {
         out.family("unionfsd_containers", "gauge", "Containers of the store, by state.")
         let containers = try supervisor.store.containers()
         var states: [ContainerEngine.State: Int] = [.started: 0, .stopped: 0, .failed: 0]
-        for container in containers { states[try supervisor.engine.state(container), default: 0] += 1 }
+        let overview = try supervisor.engine.look()
+        for container in containers { states[supervisor.engine.state(container, in: overview).state, default: 0] += 1 }
         for (state, count) in states.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { out.sample("unionfsd_containers", [("state", state.rawValue)], Int64(count)) }
         let images = try supervisor.store.images()
         out.family("unionfsd_images", "gauge", "Images of the store.")
         out.sample("unionfsd_images", [], Int64(images.count))
 
         var read: [(name: String, id: String, snapshot: StatisticsSnapshot)] = []
+        let mounts = Dictionary(((try? MountRegistry.list()) ?? []).map { ($0.record.mountpoint, $0) }, uniquingKeysWith: { _, last in last })
         for container in containers {
-            guard let mount = try? MountRegistry.find(supervisor.store.place(of: container).merged), let snapshot = try? MountRegistry.statistics(of: mount) else { continue }
+            guard let mount = mounts[supervisor.store.place(of: container).merged], let snapshot = try? MountRegistry.statistics(of: mount) else { continue }
             read.append((container.name, container.id, snapshot))
         }
         out.family("unionfsd_writable_bytes", "gauge", "What a container's writable layer takes on the disk.")
         for container in containers {
-            let bytes = try supervisor.sizes.bytes(container.id) { () throws(StoreError) in try supervisor.engine.usage(container).bytes }
-            out.sample("unionfsd_writable_bytes", [("container", container.name)], bytes)
+            out.sample("unionfsd_writable_bytes", [("container", container.name)], try supervisor.engine.bytes(container))
         }
         out.family("unionfsd_copy_ups_total", "counter", "Objects copied from an image's layer to the writable one, by cause.")
         for entry in read {

@@ -53,9 +53,11 @@ struct Routes {
     private func answer(_ request: ControlServer.Request, _ path: [String]) throws -> ControlServer.Response {
         switch (request.method, path.count, path.first) {
         case (.GET, 1, "version"): return try ok(VersionMessage(version: Version.text, api: "v1", pid: LinuxSys.Process.id, root: store.root.description))
+        case (.POST, 1, "leave"):
+            supervisor.leave()
+            return ControlServer.Response(status: .noContent)
         case (.GET, 1, "containers"):
-            let withSize = request.query["size"] != nil
-            return try ok(try store.containers().map { try message($0, withSize: withSize) })
+            return try ok(try engine.messages(withSize: request.query["size"] != nil))
         case (.POST, 1, "containers"): return try ok(try create(try read(request)), .created)
         case (_, 2..., "containers"): return try answer(request, try store.container(path[1]), Array(path.dropFirst(2)))
         case (.GET, 1, "images"): return try ok(try store.images().map(message))

@@ -16,12 +16,34 @@ public final class Supervisor: @unchecked Sendable {
     private var guardians: [String: Int32] = [:]
     private var plan = RestartPlan()
     private var lastUse = Clock.monotonic
-    /// What `bytes` of a container was, for who asks all the time.
-    let sizes = SizeCache()
+    /// Mounts are made no more.
+    private var isEnding = false
+    /// Another supervisor takes over.
+    private var isLeaving = false
 
     public init(_ store: Store) {
         self.store = store
         engine = ContainerEngine(store)
+    }
+
+    /// The one that has the store is asked to leave it to this one, mounts and all: a supervisor that was started on demand, when the service begins.
+    public static func replace(_ store: Store) throws(StoreError) {
+        do throws(ControlClient.Failure) {
+            let client: ControlClient
+            do throws(Errno) { client = try ControlClient(store: store.root) } catch { return }
+            _ = try client.send(.post, "/v1/leave")
+        } catch {
+            if case .absent = error { return }
+            throw StoreError(.conflict, "the supervisor of \(store.root) does not leave it: \(error)")
+        }
+        for _ in 0..<200 {
+            do throws(Errno) {
+                let socket = try ControlSocket(store: store.root)
+                _ = try socket.lock()
+                return
+            } catch { if error != .tryAgain { throw StoreError(error, doing: "the supervisor's socket") } }
+            Clock.sleep(milliseconds: 50)
+        }
     }
 
     /// Until SIGTERM or SIGINT, which unmount everything, or until nothing was mounted and nobody asked for `idle` seconds.
@@ -44,6 +66,7 @@ public final class Supervisor: @unchecked Sendable {
         while true {
             switch LinuxSys.Process.nextSignal(milliseconds: 500) {
             case SIGTERM, SIGINT, SIGHUP:
+                mutex.locked { isEnding = true }
                 server.close()
                 stopAll()
                 try? socket.removeStale()
@@ -52,6 +75,11 @@ public final class Supervisor: @unchecked Sendable {
             default: break
             }
             lookAfter()
+            if mutex.locked({ isLeaving }) {
+                server.close()
+                lock.fd.touch()
+                return
+            }
             if let idle, isIdle(for: idle) {
                 // Whoever comes now finds no socket, and starts another.
                 try? socket.removeStale()
@@ -69,6 +97,13 @@ public final class Supervisor: @unchecked Sendable {
     }
     private func isIdle(for seconds: Int) -> Bool {
         mutex.locked { guardians.isEmpty && Clock.monotonic &- lastUse > UInt64(seconds) * 1_000_000_000 }
+    }
+    /// Mounts stay as they are, for who comes next.
+    func leave() {
+        mutex.locked {
+            isEnding = true
+            isLeaving = true
+        }
     }
     func noteUse() { mutex.locked { lastUse = Clock.monotonic } }
 
@@ -103,7 +138,7 @@ public final class Supervisor: @unchecked Sendable {
     }
 
     private func lookAfter() {
-        let ended = mutex.locked { guardians.filter { !LinuxSys.Process.isAlive($0.value) }.map(\.key) }
+        let ended = mutex.locked { guardians.filter { !LinuxSys.Process.isRunning($0.value) }.map(\.key) }
         for id in ended {
             locks.holding(id) {
                 do throws(StoreError) {
@@ -143,7 +178,7 @@ public final class Supervisor: @unchecked Sendable {
     private func again(_ id: String) {
         do throws(StoreError) {
             let container = try store.container(id)
-            guard container.isStarted, try engine.state(container) != .started else { return }
+            guard !mutex.locked({ isEnding }), container.isStarted, try engine.state(container) != .started else { return }
             do throws(StoreError) {
                 // What ran in it has lost its root.
                 try engine.stop(container, force: true, patience: 0)
@@ -171,19 +206,5 @@ public final class Supervisor: @unchecked Sendable {
                 }
             }
         } catch { Console.say(error.description) }
-    }
-}
-
-/// What a writable layer takes, looked up at most every half a minute.
-final class SizeCache: @unchecked Sendable {
-    private let mutex = Mutex()
-    private var known: [String: (at: UInt64, bytes: Int64)] = [:]
-    private static let lifetime: UInt64 = 30_000_000_000
-
-    func bytes(_ id: String, _ look: () throws(StoreError) -> Int64) throws(StoreError) -> Int64 {
-        if let entry = mutex.locked({ known[id] }), Clock.monotonic &- entry.at < Self.lifetime { return entry.bytes }
-        let bytes = try look()
-        mutex.locked { known[id] = (Clock.monotonic, bytes) }
-        return bytes
     }
 }

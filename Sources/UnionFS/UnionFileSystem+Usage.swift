@@ -4,7 +4,7 @@ internal import UnionCore
 
 /// Which requests change what the upper layer takes (`UpperUsage`), and the answer. While nobody has asked, each costs one load.
 extension UnionFileSystem {
-    /// Asked for of the root, with getxattr(2): the bytes as decimal digits. No list of attributes has it.
+    /// Asked for of the root, with getxattr(2): the bytes, a blank, and how many objects may still change by themselves, as decimal digits. No list of attributes has it.
     static func isUsageQuestion(_ node: UInt64, _ name: NameRef) -> Bool { node == 1 && name.equals("user.unionfsd.usage") }
 
     // ---- announcements: before the change, and with no directory's lock held ----
@@ -138,14 +138,15 @@ extension UnionFileSystem {
     }
 
     func serveUsage(into buffer: MutableBytes) throws(Errno) -> Int {
-        let text = Array(String(try usageBytes()).utf8)
+        let (bytes, restless) = try usageBytes()
+        let text = Array("\(bytes) \(restless)".utf8)
         if buffer.count == 0 { return text.count }
         if text.count > buffer.count { throw .range }
         return buffer.copy(text)
     }
     /// One statx for each object that was changed since the last answer; the first time a walk over the whole upper layer.
-    func usageBytes() throws(Errno) -> Int64 {
-        guard let upper = stack.root.upper else { return 0 }
+    func usageBytes() throws(Errno) -> (bytes: Int64, restless: Int) {
+        guard let upper = stack.root.upper else { return (0, 0) }
         return try usage.asking.locked { () throws(Errno) in
             var tries = 0
             while !usage.isUsable {
@@ -162,7 +163,7 @@ extension UnionFileSystem {
     private func walkUpper(_ root: FD) throws(Errno) {
         usage.beginWalk()
         // What began before that is not announced: it has time to end. (A copy-up, which may take longer, announces itself once more.)
-        Clock.sleep(milliseconds: 20)
+        Clock.sleep(milliseconds: 5)
         // Who has something open may change it without a word.
         for node in table.openUpperNodes() { _ = usage.release(willChange(node)) }
         var found: [UInt64: Int64] = [:]

@@ -58,6 +58,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             handles.rebuild { table[$0.node].flags.contains(.inUse) && table[$0.node].generation == $0.generation }
             unusedBackings = table.rebuild(handles)
         }
+        if !isTakenOver, let bytes = options.usage, layers.hasUpper { usage.begin(bytes: bytes) }
         let (cache, listings, usage) = (directories, listings, usage)
         table.onFree = { node in
             cache.remove(node)

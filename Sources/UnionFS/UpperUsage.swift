@@ -125,6 +125,16 @@ final class UpperUsage: @unchecked Sendable {
 
     // ---- the walk ----
 
+    /// Known from elsewhere: nobody needs to walk.
+    func begin(bytes: Int64) {
+        mutex.locked {
+            giveUpLocked()
+            settled = bytes / 512
+            phase = .on
+            isWatching.store(true, ordering: .relaxed)
+        }
+    }
+
     func beginWalk() {
         mutex.locked {
             giveUpLocked()
@@ -157,7 +167,8 @@ final class UpperUsage: @unchecked Sendable {
 
     /// The figure in bytes, after a look at all that may have changed.
     /// - Parameter look: a node's blocks now, and whether it is open; nil where it has no object in the upper layer.
-    func bytes(_ look: (UInt32) -> (blocks: Blocks, isOpen: Bool)?) -> Int64 {
+    /// - Returns: and how many objects may still change by themselves.
+    func bytes(_ look: (UInt32) -> (blocks: Blocks, isOpen: Bool)?) -> (bytes: Int64, restless: Int) {
         let noted = mutex.locked { entries.map { ($0.key, $0.value.turn) } }
         var open: Blocks = 0
         for (node, turn) in noted {
@@ -175,7 +186,7 @@ final class UpperUsage: @unchecked Sendable {
         }
         return mutex.locked {
             limit = max(Self.firstLimit, entries.count * 2)
-            return (settled + open) * 512
+            return ((settled + open) * 512, entries.count)
         }
     }
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The tools with a storage of their own, what the test's images are made of, and how a store is looked at. For Tests/Images/run, which sources it after lib.sh.
 
 is() { [ "$1" = "$2" ] || { echo "is '$1', should be '$2'"; return 1; }; }
@@ -88,11 +88,11 @@ layers_are() { layers_of "$1" | diff "layers.$2" -; }
 store_size() { du -sB1 --exclude='store.db*' "$UNIONFSD_ROOT" | cut -f1; }
 # store_tidy: the layers' directories are those that images have, and nothing is being made.
 store_tidy() {
-    unionfsd image ls --json | jq -r '.[].layers[].digest' | sed 's/^sha256://' | sort -u >rows
+    unionfsd image ls --json >images.json && jq -r '.[].layers[].digest[7:]' images.json | sort -u >rows
     ls "$UNIONFSD_ROOT/layers" >directories
     diff rows directories && is "$(ls -A "$UNIONFSD_ROOT/tmp")" ""
 }
-empty_store() { local id; for id in $(unionfsd image ls --quiet); do unionfsd image rm --force "$id" >/dev/null || return; done; }
+empty_store() { local ids; mapfile -t ids < <(unionfsd image ls --quiet); [ ${#ids[@]} = 0 ] || unionfsd image rm --force "${ids[@]}" >/dev/null; }
 # imports IMAGE LAYERS NEW ARGUMENT...: the import says so, and the image and its layers have the digests that podman states; what is imported is three, two or one.
 imports() {
     local image=$1 layers=$2 new=$3 id=id_$1 said

@@ -57,9 +57,7 @@ internal import LinuxSys
         let began = unsafe opened == ARCHIVE_OK ? archive_write_header(archive, entry) : opened
         unsafe archive_entry_free(entry)
         if began != ARCHIVE_OK {
-            let error = failure()
-            unsafe archive_write_free(archive)
-            throw error
+            throw failure()
         }
     }
     deinit { unsafe archive_write_free(archive) }

@@ -55,9 +55,7 @@ internal import LinuxSys
         var entry: OpaquePointer?
         let header = unsafe result == ARCHIVE_OK ? archive_read_next_header(archive, &entry) : result
         if header != ARCHIVE_OK && header != ARCHIVE_EOF {
-            let error = failure("the archive cannot be unpacked")
-            unsafe archive_read_free(archive)
-            throw error
+            throw failure("the archive cannot be unpacked")
         }
         isAtEnd = header == ARCHIVE_EOF
     }

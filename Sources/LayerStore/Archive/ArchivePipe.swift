@@ -4,7 +4,7 @@ internal import LinuxSys
 /// A tree's archive, read while it is made: one thread packs into a pipe, and the caller has the other end.
 enum Piped {
     static func archive(of tree: FD, _ content: LayerPacker.Content, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
-        try archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, content, to: file) }, body)
+        try archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, content, .precise, to: file) }, body)
     }
     static func archive(_ pack: @escaping @Sendable (FD) throws(StoreError) -> Void, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
         let pipe = try told("a pipe") { () throws(Errno) in try Process.pipe() }

@@ -41,9 +41,7 @@ internal import LinuxSys
             }
         }, nil)
         if result != ARCHIVE_OK {
-            let error = failure()
-            unsafe archive_read_free(archive)
-            throw error
+            throw failure()
         }
     }
     deinit { unsafe archive_read_free(archive) }

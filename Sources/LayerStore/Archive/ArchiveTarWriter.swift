@@ -1,7 +1,7 @@
 internal import CArchive
 internal import LinuxSys
 
-/// A tar archive on its way into a file or a pipe: pax, with names as the bytes they are.
+/// A tar archive on its way into a file or a pipe.
 @safe final class ArchiveTarWriter {
     private let archive: OpaquePointer
     private let output: Output
@@ -18,22 +18,26 @@ internal import LinuxSys
         }
     }
 
+    enum Form: Sendable {
+        /// Times to the second where nothing else asks for a pax header: no program says anything of it.
+        case plain
+        /// Times to the nanosecond, at the price of a pax header for each member, with words in it that GNU tar tells of not to know.
+        case precise
+    }
     /// - Parameter file: not closed.
-    init(_ file: FD) throws(StoreError) {
+    init(_ file: FD, _ form: Form) throws(StoreError) {
         _ = ArchiveLibrary.prepared
         guard let archive = unsafe archive_write_new() else { throw StoreError(.system, "no memory for an archive") }
         unsafe self.archive = archive
         output = Output(file)
-        unsafe archive_write_set_format_pax_restricted(archive)
+        if form == .precise { unsafe archive_write_set_format_pax(archive) } else { unsafe archive_write_set_format_pax_restricted(archive) }
         let context = unsafe Unmanaged.passUnretained(output).toOpaque()
         let opened = unsafe archive_write_open(archive, context, nil, { _, context, bytes, count in
             guard let context = unsafe context else { return -1 }
             return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(UnsafeRawBufferPointer(start: bytes, count: count))
         }, nil)
         if opened != ARCHIVE_OK {
-            let error = failure()
-            unsafe archive_write_free(archive)
-            throw error
+            throw failure()
         }
     }
     deinit { unsafe archive_write_free(archive) }

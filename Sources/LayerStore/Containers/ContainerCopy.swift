@@ -32,7 +32,14 @@ public enum ContainerCopy {
     /// As cp(1) does it with -a: into a directory that is there, else under the new name.
     public static func copy(_ source: borrowing Place, to target: borrowing Place) throws(StoreError) {
         guard let from = try told("the source", { () throws(Errno) in try source.status() }) else { throw StoreError(.notFound, "the source is not there: \(source.name)") }
-        let to = try told("the target") { () throws(Errno) in try target.status() }
+        var to = try told("the target") { () throws(Errno) in try target.status() }
+        if to == nil, source.name.isEmpty {
+            // What is in a directory goes into one that is made for it.
+            to = try told("the target") { () throws(Errno) in
+                try target.name.withRef { (n) throws(Errno) in try target.directory.fd.makeDirectory(n, mode: 0o755) }
+                return try target.status()
+            }
+        }
         let intoDirectory = to?.isDirectory == true
         if !intoDirectory, to != nil, from.isDirectory { throw StoreError(.conflict, "\(target.name) is there and no directory") }
         let home = intoDirectory && !target.name.isEmpty
@@ -56,9 +63,9 @@ extension Store {
     /// A tree as a tar archive, into a file that is made for it; "-" is standard output.
     public static func pack(_ tree: FileName, to target: FileName) throws(StoreError) {
         let root = try told("\(tree)") { () throws(Errno) in try FD.currentDirectory.open(tree, O_RDONLY | OpenFlags.directory) }
-        if target == "-" { return try LayerPacker.pack(root.fd, .tree, to: FD.standardOutput) }
+        if target == "-" { return try LayerPacker.pack(root.fd, .tree, .plain, to: FD.standardOutput) }
         let file = try NewFile(target)
-        try LayerPacker.pack(root.fd, .tree, to: file.fd)
+        try LayerPacker.pack(root.fd, .tree, .plain, to: file.fd)
         try file.commit()
     }
 }

@@ -138,7 +138,6 @@ extension Store {
         defer { for layer in layers { layer.close() } }
         for path in paths { layers.append(try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(path, O_RDONLY | OpenFlags.directory).release() }) }
         let upper = try told("the writable layer of \(container.name)") { () throws(Errno) in try FD.currentDirectory.open(place(of: container).diff, O_RDONLY | OpenFlags.directory) }
-        let points = ["/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/hosts"] + container.spec.mounts.map(\.target)
-        return try ContainerDiff(upper: upper.fd, layers: layers, mountPoints: Set(points.map { FileName($0) }))
+        return try ContainerDiff(upper: upper.fd, layers: layers, mountPoints: Set(container.mountPoints.map { FileName($0) }))
     }
 }

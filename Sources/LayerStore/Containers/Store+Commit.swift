@@ -21,9 +21,12 @@ extension Store {
             return upper
         }
         var new: NewLayer?
-        try Piped.archive(of: upper.fd, .difference) { (archive) throws(StoreError) in
+        let points = Set(container.mountPoints.map { FileName(String($0.dropFirst())) })
+        let tree = upper.fd
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, .difference, leftOut: points, .precise, to: file) }) { (archive) throws(StoreError) in
             new = try addLayer(archive, expected: nil, blob: nil, limits: .init(), holding: scratch)
         }
+        upper.fd.touch()
         guard let new else { throw StoreError(.system, "no layer came of it") }
         let layers = base.layers.map(\.digest) + [new.digest]
         let config = try configuration(base, layers, container, options)

@@ -16,7 +16,10 @@ public struct StoredContainer: Sendable {
     public let created: Int64
     public let startedAt: Int64?
     /// Of the writable layer when it was last unmounted.
-    public let usage: DirectoryTree.Usage?
+    public let bytes: Int64?
+
+    /// Where a runtime mounts something, and makes what to mount it on where there is nothing.
+    var mountPoints: [String] { ["/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/hosts"] + spec.mounts.map(\.target) }
 
     fileprivate init(_ row: Row) throws {
         id = row["id"]
@@ -29,7 +32,7 @@ public struct StoredContainer: Sendable {
         restart = RestartPolicy(RestartPolicy.Kind(rawValue: row["restart"]) ?? .no, limit: row["restart_limit"])
         created = row["created"]
         startedAt = row["started_at"]
-        usage = (row["bytes"] as Int64?).map { DirectoryTree.Usage(bytes: $0, files: row["files"]) }
+        bytes = row["bytes"]
     }
 }
 
@@ -94,7 +97,10 @@ extension Store {
                 throw error
             }
         }
-        return try container(id)
+        // So that its first mount need not count.
+        let container = try container(id)
+        try setBytes(id, try measure(container, isMounted: false).bytes)
+        return try self.container(id)
     }
 
     /// The writable layer's root is what the container sees as its root: as the image has it.
@@ -125,20 +131,28 @@ extension Store {
 
     public func setStarted(_ id: String, _ started: Bool) throws(StoreError) {
         try database.write { db in
-            try db.execute(sql: started ? "UPDATE container SET started = 1, started_at = ?, bytes = NULL, files = NULL WHERE id = ?" : "UPDATE container SET started = 0, started_at = NULL WHERE id = ?",
+            try db.execute(sql: started ? "UPDATE container SET started = 1, started_at = ?, bytes = NULL WHERE id = ?" : "UPDATE container SET started = 0, started_at = NULL WHERE id = ?",
                            arguments: started ? [Clock.realtime, id] : [id])
         }
     }
     /// Once nobody writes it any more: until the next start that is what it takes.
-    public func setUsage(_ id: String, _ usage: DirectoryTree.Usage) throws(StoreError) {
-        try database.write { db in try db.execute(sql: "UPDATE container SET bytes = ?, files = ? WHERE id = ? AND started = 0", arguments: [usage.bytes, usage.files, id]) }
+    public func setBytes(_ id: String, _ bytes: Int64) throws(StoreError) {
+        try database.write { db in try db.execute(sql: "UPDATE container SET bytes = ? WHERE id = ? AND started = 0", arguments: [bytes, id]) }
     }
-    /// What the writable layer takes, looked at now.
-    public func measure(_ container: StoredContainer) throws(StoreError) -> DirectoryTree.Usage {
-        let path = place(of: container).diff
+    /// What the writable layer takes, as du(1) counts: a mount keeps the figure (UpperUsage in UnionFS); without one the layer is walked.
+    /// - Returns: and whether it stays so as long as nobody writes: large files may get another block when their data go to the disk.
+    public func measure(_ container: StoredContainer, isMounted: Bool) throws(StoreError) -> (bytes: Int64, isFinal: Bool) {
+        let place = place(of: container)
+        if isMounted {
+            do throws(Errno) {
+                let root = try FD.currentDirectory.open(place.merged, O_RDONLY | OpenFlags.directory)
+                let words = try root.fd.xattrIfPresent(NameRef.empty, NameRef("user.unionfsd.usage")).map { String(decoding: $0, as: UTF8.self).split(separator: " ") } ?? []
+                if words.count == 2, let bytes = Int64(words[0]) { return (bytes, words[1] == "0") }
+            } catch { /* Of an earlier version, or dead. */ }
+        }
         return try told("the writable layer of \(container.name)") { () throws(Errno) in
-            let diff = try FD.currentDirectory.open(path, O_RDONLY | OpenFlags.directory)
-            return try DirectoryTree.usage(diff.fd)
+            let diff = try FD.currentDirectory.open(place.diff, O_RDONLY | OpenFlags.directory)
+            return (try DirectoryTree.usage(diff.fd).bytes, !isMounted)
         }
     }
 

@@ -25,7 +25,8 @@ enum ImageSource {
             // To look at it first, it must be there twice.
             let scratch = try StoreScratch(store)
             let spool = try scratch.makeFile("input")
-            try copy(FD.standardInput, to: spool.fd)
+            try ArchiveSpool.copy(FD.standardInput, to: spool.fd)
+            try told("standard input") { () throws(Errno) in _ = try spool.fd.seek(0, SEEK_SET) }
             return try identify(OwnedFDBox(spool), store, limits)
         }
         let file = try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(path, O_RDONLY | O_NONBLOCK) }
@@ -45,21 +46,9 @@ enum ImageSource {
         } catch { return false }
     }
 
-    private static func copy(_ from: FD, to: FD) throws(StoreError) {
-        let decompressor = try ArchiveCompressor(to, .none)
-        try told("standard input") { () throws(Errno) in
-            while true {
-                let bytes = try from.contents(limit: 1 << 20)
-                if bytes.isEmpty { return }
-                do throws(StoreError) { try decompressor.add(bytes) } catch { throw Errno.io }
-            }
-        }
-        try decompressor.finish()
-        try told("the store's tmp") { () throws(Errno) in _ = try to.seek(0, SEEK_SET) }
-    }
-
     /// An archive of an image's files has nothing but what these formats name; the first other name says that it is a root filesystem.
     private static func identify(_ file: OwnedFDBox, _ store: Store, _ limits: LayerUnpacker.Limits) throws(StoreError) -> ImageSource {
+        if try told("the archive", { () throws(Errno) in try file.fd.status().size }) == 0 { throw StoreError(.invalid, "the archive is empty") }
         var isLayout = false, isDocker = false
         let archive = try ArchiveTarReader(try ArchiveDecompressor(file.fd, limit: limits.bytes))
         while let entry = try archive.next() {

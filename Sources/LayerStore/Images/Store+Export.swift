@@ -15,9 +15,9 @@ extension Store {
         _ = config
         switch form {
         case .archive:
-            if target == "-" { try LayerPacker.pack(layout.fd, .tree, to: FD.standardOutput) } else {
+            if target == "-" { try LayerPacker.pack(layout.fd, .tree, .plain, to: FD.standardOutput) } else {
                 let file = try NewFile(target)
-                try LayerPacker.pack(layout.fd, .tree, to: file.fd)
+                try LayerPacker.pack(layout.fd, .tree, .plain, to: file.fd)
                 try file.commit()
             }
         case .directory: try move(layout.fd, to: target)

@@ -114,6 +114,7 @@ extension Store {
         var layer: NewLayer?
         try archive { (file) throws(StoreError) in layer = try addLayer(file, expected: nil, blob: nil, limits: options.limits, holding: scratch) }
         guard let layer else { throw StoreError(.system, "no layer came of it") }
+        if layer.files <= 1 { throw StoreError(.invalid, "there is nothing in it: not a root filesystem") }
         options.progress?(.done("root filesystem", bytes: layer.bytes))
         let config = ImageConfig(layers: [layer.digest], created: Clock.realtime, by: "unionfsd image import")
         let wasThere = try self.layer(layer.digest) != nil

@@ -9,6 +9,7 @@ final class LayerPacker {
     /// Files with several names, by inode: where the first was.
     private var links: [UInt64: [UInt8]] = [:]
     private let device: UInt64
+    private var leftOut: Set<FileName> = []
 
     private init(_ output: ArchiveTarWriter, _ content: Content, device: UInt64) {
         self.output = output
@@ -16,10 +17,12 @@ final class LayerPacker {
         self.device = device
     }
 
-    static func pack(_ root: FD, _ content: Content, to file: FD) throws(StoreError) {
-        let output = try ArchiveTarWriter(file)
+    /// - Parameter leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
+    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
+        let output = try ArchiveTarWriter(file, form)
         let status = try told("the tree") { () throws(Errno) in try root.status() }
         let packer = LayerPacker(output, content, device: status.dev)
+        packer.leftOut = leftOut
         var entry = packer.entry(status, [UInt8(ascii: ".")])
         entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
         try output.begin(entry)
@@ -30,7 +33,7 @@ final class LayerPacker {
 
     /// One name of a directory, with all that is below it, under another name.
     static func pack(_ name: FileName, in directory: FD, as path: FileName, to file: FD) throws(StoreError) {
-        let output = try ArchiveTarWriter(file)
+        let output = try ArchiveTarWriter(file, .precise)
         let status = try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
         let packer = LayerPacker(output, .tree, device: status.dev)
         try packer.add(directory, name, Array(path.bytes))
@@ -95,7 +98,7 @@ final class LayerPacker {
 
     private func add(_ directory: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) {
         let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
-        if status.dev != device { return }
+        if status.dev != device || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) { return }
         if content == .difference {
             if LayerForm.isWhiteout(status) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
             if name.bytes.elementsEqual(LayerForm.opaqueName) { return }

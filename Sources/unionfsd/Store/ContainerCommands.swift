@@ -72,7 +72,7 @@ struct SpecOptions: ParsableArguments {
 struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a container: a writable layer on top of an image.",
-        discussion: "It is not mounted; `start` does that. What is behind the image is what `run` and `start --run` are to run in it.")
+        discussion: "It is not mounted; `start` does that. What is behind the image is what `start --run` runs in it.")
     @OptionGroup var store: StoreOptions
     @OptionGroup var options: SpecOptions
     @Option(name: .long, help: "What it is to be called; default: its id.")
@@ -91,8 +91,12 @@ struct Create: ParsableCommand {
 }
 
 struct Start: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Mount containers.")
+    static let configuration = CommandConfiguration(abstract: "Mount containers.", discussion: "Prints where each is mounted. With --run its command runs in it then, and its output goes into the container's log.")
     @OptionGroup var store: StoreOptions
+    @Flag(name: .customLong("run"), help: "Run what the container was made for, in the background.")
+    var runs = false
+    @Option(name: .long, help: ArgumentHelp("crun or runc, by name or path.", valueName: "program"))
+    var runtime: String?
     @Argument(help: "Names or ids.") var containers: [String]
 
     func run() throws {
@@ -100,6 +104,7 @@ struct Start: ParsableCommand {
         for name in containers {
             let container = try told { () throws(StoreError) in try store.container(name) }
             try Control.start(store, container)
+            if runs { try told { () throws(StoreError) in try ContainerRuntime(runtime).launch(try ContainerRuntime.Call(container, store)) } }
             print(store.place(of: container).merged)
         }
     }
@@ -159,11 +164,7 @@ struct ListContainers: ParsableCommand {
     func run() throws {
         let store = try store.open()
         let engine = ContainerEngine(store)
-        let containers = try told { () throws(StoreError) in
-            var out: [ContainerMessage] = []
-            for container in try store.containers() { out.append(try engine.message(container, withSize: size)) }
-            return out
-        }
+        let containers = try told { () throws(StoreError) in try engine.messages(withSize: size) }
         if json { return print(try Documents.text(containers)) }
         if quiet { return containers.forEach { print($0.id) } }
         var table = Table()

@@ -44,7 +44,7 @@ struct Run: ParsableCommand {
             call.hasTerminal = tty
             if detach { try told { () throws(StoreError) in try program.launch(call) } } else { status = try told { () throws(StoreError) in try program.run(call) } }
         } catch {
-            if rm { try? Control.remove(store, container, force: true) }
+            if rm { try? Control.remove(store, container, force: true) } else { try? Control.stop(store, container, force: true, timeout: 0) }
             throw error
         }
         if detach { return print(container.id) }

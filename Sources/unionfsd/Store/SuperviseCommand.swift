@@ -21,6 +21,8 @@ struct Supervise: ParsableCommand {
     }
     func run() throws {
         let store = try store.open()
+        // One that was started on demand makes room for the one that is to stay.
+        if idle == nil { try told { () throws(StoreError) in try Supervisor.replace(store) } }
         try told { () throws(StoreError) in try Supervisor(store).run(idle: idle, onReady: {}) }
     }
 }

@@ -77,7 +77,7 @@ struct SystemUsage: ParsableCommand {
             }
             var own: Int64 = 0, idle: Int64 = 0
             for container in containers {
-                let bytes = try engine.usage(container).bytes
+                let bytes = try engine.bytes(container)
                 own += bytes
                 if !container.isStarted { idle += bytes }
             }
