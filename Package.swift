@@ -43,8 +43,9 @@ let package = Package(
 
         // Images and containers on the disk.
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "LayerStore",
-                dependencies: ["LinuxSys", "CArchive", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
+                dependencies: ["LinuxSys", "CArchive", "CZlib", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
                 swiftSettings: strict),
 
         // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and how it is spoken to.
@@ -75,6 +76,8 @@ let package = Package(
         .testTarget(name: "MountStateTests", dependencies: ["MountState", "LinuxSys"], swiftSettings: strict),
         .testTarget(name: "FuseKitTests", dependencies: ["FuseKit", "LinuxSys", "CShims"], swiftSettings: strict),
         .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "LayerStoreTests", dependencies: ["LayerStore", "LinuxSys"], swiftSettings: strict),
+        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "LayerStore"], swiftSettings: strict),
         .testTarget(name: "UnionFSTests", dependencies: ["UnionFS", "UnionCore", "LinuxSys", "MountState"], swiftSettings: strict),
     ]
 )

@@ -173,13 +173,13 @@ _unionfsd() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    mount|umount|list|stats|upgrade|doctor|version|help)
+    mount|umount|list|stats|upgrade|run|create|start|exec|stop|rm|ps|inspect|diff|commit|cp|export|image|volume|system|supervise|doctor|version|help)
         # Offer subcommand argument completions
         "_unionfsd_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'mount umount list stats upgrade doctor version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'mount umount list stats upgrade run create start exec stop rm ps inspect diff commit cp export image volume system supervise doctor version help' -- "${cur}"))
         ;;
     esac
 }
@@ -303,6 +303,608 @@ _unionfsd_upgrade() {
     case "${positional_number}" in
     1)
         __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_run() {
+    repeating_flags=()
+    non_repeating_flags=(--read-only --rm -d --detach -t --tty -i --interactive --version -h --help)
+    repeating_options=(-v --volume --tmpfs -e --env --mount-option)
+    non_repeating_options=(--root -w --workdir -u --user --hostname --network --restart --name --runtime)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-v'|'--volume')
+        return
+        ;;
+    '--tmpfs')
+        return
+        ;;
+    '-e'|'--env')
+        return
+        ;;
+    '-w'|'--workdir')
+        return
+        ;;
+    '-u'|'--user')
+        return
+        ;;
+    '--hostname')
+        return
+        ;;
+    '--network')
+        __unionfsd_add_completions -W 'host'$'\n''none'
+        return
+        ;;
+    '--mount-option')
+        return
+        ;;
+    '--restart')
+        return
+        ;;
+    '--name')
+        return
+        ;;
+    '--runtime')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_create() {
+    repeating_flags=()
+    non_repeating_flags=(--read-only --version -h --help)
+    repeating_options=(-v --volume --tmpfs -e --env --mount-option)
+    non_repeating_options=(--root -w --workdir -u --user --hostname --network --restart --name)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-v'|'--volume')
+        return
+        ;;
+    '--tmpfs')
+        return
+        ;;
+    '-e'|'--env')
+        return
+        ;;
+    '-w'|'--workdir')
+        return
+        ;;
+    '-u'|'--user')
+        return
+        ;;
+    '--hostname')
+        return
+        ;;
+    '--network')
+        __unionfsd_add_completions -W 'host'$'\n''none'
+        return
+        ;;
+    '--mount-option')
+        return
+        ;;
+    '--restart')
+        return
+        ;;
+    '--name')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_start() {
+    repeating_flags=()
+    non_repeating_flags=(--run --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root --runtime)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '--runtime')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_exec() {
+    repeating_flags=()
+    non_repeating_flags=(-t --tty -i --interactive --version -h --help)
+    repeating_options=(-e --env)
+    non_repeating_options=(--root -w --workdir -u --user --runtime)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-e'|'--env')
+        return
+        ;;
+    '-w'|'--workdir')
+        return
+        ;;
+    '-u'|'--user')
+        return
+        ;;
+    '--runtime')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_stop() {
+    repeating_flags=()
+    non_repeating_flags=(-f --force --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -t --time)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-t'|'--time')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_rm() {
+    repeating_flags=()
+    non_repeating_flags=(-f --force --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_ps() {
+    repeating_flags=()
+    non_repeating_flags=(-s --size -q --quiet --json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_inspect() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_diff() {
+    repeating_flags=()
+    non_repeating_flags=(--json --stat --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_commit() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -m --message -a --author)
+    __unionfsd_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-m'|'--message')
+        return
+        ;;
+    '-a'|'--author')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_cp() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_export() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -o --output)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-o'|'--output')
+        __unionfsd_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __unionfsd_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    import|ls|inspect|history|tag|rm|export|pull)
+        # Offer subcommand argument completions
+        "_unionfsd_image_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'import ls inspect history tag rm export pull' -- "${cur}"))
+        ;;
+    esac
+}
+
+_unionfsd_image_import() {
+    repeating_flags=()
+    non_repeating_flags=(-q --quiet --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -n --name --limit)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-n'|'--name')
+        return
+        ;;
+    '--limit')
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __unionfsd_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_ls() {
+    repeating_flags=()
+    non_repeating_flags=(--json -q --quiet --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_inspect() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_history() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_tag() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 2
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_rm() {
+    repeating_flags=()
+    non_repeating_flags=(-f --force --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_export() {
+    repeating_flags=()
+    non_repeating_flags=(--directory --uncompressed --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -o --output)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-o'|'--output')
+        __unionfsd_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_unionfsd_image_pull() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root -n --name)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '-n'|'--name')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_volume() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __unionfsd_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    create|ls|rm)
+        # Offer subcommand argument completions
+        "_unionfsd_volume_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'create ls rm' -- "${cur}"))
+        ;;
+    esac
+}
+
+_unionfsd_volume_create() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_volume_ls() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_volume_rm() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_system() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=()
+    __unionfsd_offer_flags_options 0
+
+    # Offer subcommand / subcommand argument completions
+    local -r subcommand="${unparsed_words[0]}"
+    unset 'unparsed_words[0]'
+    unparsed_words=("${unparsed_words[@]}")
+    case "${subcommand}" in
+    df|prune)
+        # Offer subcommand argument completions
+        "_unionfsd_system_${subcommand}"
+        ;;
+    *)
+        # Offer subcommand completions
+        COMPREPLY+=($(compgen -W 'df prune' -- "${cur}"))
+        ;;
+    esac
+}
+
+_unionfsd_system_df() {
+    repeating_flags=()
+    non_repeating_flags=(--json --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_system_prune() {
+    repeating_flags=()
+    non_repeating_flags=(--containers --images --volumes --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    esac
+}
+
+_unionfsd_supervise() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root --idle)
+    __unionfsd_offer_flags_options 0
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
+        return
+        ;;
+    '--idle')
         return
         ;;
     esac

@@ -36,8 +36,10 @@ extension Store {
     /// - Parameters:
     ///   - expected: of the uncompressed archive; nil where nobody has said.
     ///   - blob: of the file as it is, and its length.
+    ///   - below: the image's layers that are under this one, the uppermost first.
     ///   - holding: what keeps a layer that no image has yet from being swept.
-    func addLayer(_ archive: FD, expected: Digest?, blob: (digest: Digest, size: Int64)?, limits: LayerUnpacker.Limits, holding scratch: StoreScratch) throws(StoreError) -> NewLayer {
+    func addLayer(_ archive: FD, expected: Digest?, blob: (digest: Digest, size: Int64)?, below: [LayerTree] = [], limits: LayerUnpacker.Limits,
+                  holding scratch: StoreScratch) throws(StoreError) -> NewLayer {
         let place = FileName("layer-\(StoreName.random())")
         let directory = try scratch.makeDirectory(place, mode: 0o700)
         let diff = try told("the new layer") { () throws(Errno) in
@@ -47,7 +49,9 @@ extension Store {
         let recipeFile = try told("the new layer") { () throws(Errno) in try directory.fd.open(FileName("recipe"), O_RDWR | O_CREAT | O_EXCL, mode: 0o600) }
         let recipe = try TarRecipeWriter(recipeFile.fd)
         let decompressor = try ArchiveDecompressor(archive, limit: limits.bytes)
-        try LayerUnpacker(root: diff.fd, recipe: recipe, limits: limits).unpack(try ArchiveTarReader(decompressor, recipe: recipe))
+        let unpacker = try LayerUnpacker(root: diff.fd, recipe: recipe, limits: limits)
+        try unpacker.unpack(try ArchiveTarReader(decompressor, recipe: recipe))
+        for path in unpacker.implied { try LayerTree.giveAttributes(path, in: diff.fd, from: below) }
         let digest = decompressor.digest.value
         if let blob, decompressor.inputDigest != blob.digest || decompressor.inputBytes != blob.size {
             throw StoreError(.damaged, "a layer is not what its digest says: \(decompressor.inputBytes) bytes with \(decompressor.inputDigest), not \(blob.size) with \(blob.digest)")
@@ -60,7 +64,15 @@ extension Store {
             try diff.fd.syncFilesystem()
             return try DirectoryTree.usage(diff.fd)
         }
-        return NewLayer(digest: digest, place: place, bytes: usage.bytes, files: usage.files, archiveBytes: decompressor.digest.count, isExact: isExact)
+        return NewLayer(digest: digest, place: place, bytes: usage.bytes, files: usage.files, archiveBytes: decompressor.digest.count, isExact: isExact, members: unpacker.members)
+    }
+
+    func tree(_ layer: NewLayer, in scratch: StoreScratch) throws(StoreError) -> LayerTree {
+        LayerTree(try told("the new layer") { () throws(Errno) in try layer.place.appending(component: "diff").withRef { (p) throws(Errno) in try scratch.fd.openBeneath(p, O_RDONLY | OpenFlags.directory) } })
+    }
+    func tree(_ digest: Digest) throws(StoreError) -> LayerTree {
+        let directory = try layerDirectory(digest)
+        return LayerTree(try told("layers/\(digest.hex) of the store") { () throws(Errno) in try directory.fd.openDirectory(NameRef("diff")) })
     }
 
     /// A layer in a scratch directory, to be put in its place with the image that it belongs to.
@@ -69,6 +81,7 @@ extension Store {
         let place: FileName
         let bytes: Int64, files: Int64, archiveBytes: Int64
         let isExact: Bool
+        let members: Int
     }
 
     /// With the store's lock: the renames.

@@ -36,7 +36,12 @@ public final class Store: Sendable {
         }
         self.directory = OwnedFD(adopting: directory.raw)
         try Store.refuseIfOrphaned(directory, path)
-        database = try StoreDatabase(path: path.appending(component: "store.db").description)
+        let fd = directory
+        database = try StoreDatabase(path: path.appending(component: "store.db").description) { body in
+            let lock = try Store.lock(fd)
+            defer { lock.fd.touch() }
+            try body()
+        }
     }
 
     private static func open(_ root: FileName) throws(StoreError) -> (FileName, FD) {
@@ -90,12 +95,16 @@ public final class Store: Sendable {
 
     /// With the store's lock: no other process, and no other thread, is in one of these.
     func exclusively<R: ~Copyable>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
-        let lock = try told("the store's lock") { () throws(Errno) in
-            let lock = try fd.open(FileName("lock"), O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        let lock = try Store.lock(fd)
+        defer { lock.fd.touch() }
+        return try body()
+    }
+
+    private static func lock(_ store: FD) throws(StoreError) -> OwnedFD {
+        try told("the store's lock") { () throws(Errno) in
+            let lock = try store.open(FileName("lock"), O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             try lock.fd.awaitLock()
             return lock
         }
-        defer { lock.fd.touch() }
-        return try body()
     }
 }

@@ -7,19 +7,26 @@ internal import LinuxSys
 struct StoreDatabase: Sendable {
     private let queue: DatabaseQueue
 
-    init(path: String) throws(StoreError) {
+    /// - Parameter alone: runs something while no other process is at the store: two must not make its tables at once.
+    init(path: String, alone: (() throws -> Void) throws -> Void) throws(StoreError) {
         var configuration = Configuration()
         configuration.busyMode = .timeout(30)
         configuration.journalMode = .wal
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            let migrator = StoreDatabase.migrator
-            if try queue.read(migrator.hasBeenSuperseded) {
-                throw StoreError(.invalid, "the store was written by a later version of unionfsd, which this one must not touch: \(path)")
+            var made: DatabaseQueue?
+            try alone {
+                let queue = try DatabaseQueue(path: path, configuration: configuration)
+                let migrator = StoreDatabase.migrator
+                if try queue.read(migrator.hasBeenSuperseded) {
+                    throw StoreError(.invalid, "the store was written by a later version of unionfsd, which this one must not touch: \(path)")
+                }
+                if try queue.read({ try !migrator.hasCompletedMigrations($0) }) { try migrator.migrate(queue) }
+                made = queue
             }
-            if try queue.read({ try !migrator.hasCompletedMigrations($0) }) { try migrator.migrate(queue) }
+            guard let made else { throw StoreError(.system, "the store's database cannot be opened: \(path)") }
+            queue = made
         } catch let error as StoreError { throw error } catch { throw StoreDatabase.failure(error) }
     }
 

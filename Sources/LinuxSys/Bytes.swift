@@ -1,3 +1,4 @@
+internal import Glibc
 /// Memory that somebody lends for the length of a call: a request's payload, a reply's buffer. Like `NameRef`, whoever
 /// makes one vouches for its lifetime; everybody else passes it to a system call.
 @safe
@@ -21,6 +22,11 @@ public struct Bytes {
     public var array: [UInt8] { unsafe Array(buffer) }
     public func prefix(_ length: Int) -> Bytes {
         unsafe Bytes(UnsafeRawBufferPointer(start: base, count: min(max(length, 0), count)))
+    }
+    public var isZero: Bool {
+        guard let first = unsafe base, count > 0 else { return true }
+        // Each byte is the one before it, and the first is 0.
+        return unsafe first.load(as: UInt8.self) == 0 && memcmp(first, first + 1, count - 1) == 0
     }
     public func dropping(_ length: Int) -> Bytes {
         let n = min(max(length, 0), count)
@@ -74,6 +80,19 @@ extension FD {
     public func writeAll(_ bytes: Bytes, at offset: Int64) throws(Errno) {
         var done = 0
         while done < bytes.count { done += try write(bytes.dropping(done), at: offset + Int64(done)) }
+    }
+    /// The same with holes where there are whole blocks of 4 KiB of zeros, in a file that has nothing there yet. Its length may end before theirs.
+    public func writeSparsely(_ bytes: Bytes, at offset: Int64) throws(Errno) {
+        var at = 0, begin = 0
+        while at < bytes.count {
+            let length = min(4096 - Int((offset + Int64(at)) % 4096), bytes.count - at)
+            if bytes.dropping(at).prefix(length).isZero {
+                if begin < at { try writeAll(bytes.dropping(begin).prefix(at - begin), at: offset + Int64(begin)) }
+                begin = at + length
+            }
+            at += length
+        }
+        if begin < bytes.count { try writeAll(bytes.dropping(begin), at: offset + Int64(begin)) }
     }
     public func write(_ bytes: Bytes, at offset: Int64) throws(Errno) -> Int {
         try unsafe write(bytes.buffer, at: offset)

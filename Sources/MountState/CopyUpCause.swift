@@ -81,6 +81,8 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
     case takeoverTime = 8
     /// How often its program was replaced by another (`unionfsd upgrade`).
     case upgrades = 9
+    /// Names that were looked up and known: no layer was searched for them.
+    case knownNames = 10
 
     public var name: String {
         switch self {
@@ -94,6 +96,7 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
         case .restarts: "restarts"
         case .takeoverTime: "takeover_microseconds"
         case .upgrades: "upgrades"
+        case .knownNames: "known_names"
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import FuseKit
 internal import LinuxSys
+internal import MountState
 internal import UnionCore
 
 /// LOOKUP, FORGET, GETATTR, STATX, READLINK, ACCESS, STATFS.
@@ -15,6 +16,7 @@ extension UnionFileSystem {
     func lookup(_ parent: UInt32, _ name: NameRef) throws(Errno) -> Entry {
         if table[parent].flags.contains(.unlinked) { throw .noEntry }
         if let known = table.childCounted(parent, name) {
+            statistics.addGauge(.knownNames, 1)
             do throws(Errno) {
                 return entry(known, try objectStatus(known))
             } catch {
@@ -29,6 +31,7 @@ extension UnionFileSystem {
     private func lookupLocked(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
         var layers = LayerSet.all
         if let listing = try knownListing(parent, directory) {
+            statistics.addGauge(.knownNames, 1)
             guard let listed = listing.find(name), !listed.isHidden else { return Entry.absent(seconds: policy.seconds) }
             layers = listed.layers
         }

@@ -8,6 +8,10 @@ struct Stats: ParsableCommand {
         discussion: """
             The counters are in shared memory: reading them asks nothing of the mount, which may be busy, stopped or dead.
 
+            All mounts and containers in one table, and what they do at the moment:
+              unionfsd stats
+              unionfsd stats --watch
+
             What was copied up, and why:
               unionfsd stats root
 
@@ -27,7 +31,7 @@ struct Stats: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Seconds between two looks with --watch.", valueName: "seconds"))
     var interval = 1
 
-    @Argument(help: ArgumentHelp("A mount point, or any path in the mount. Without it: all mounts.", valueName: "mnt"), completion: .directory)
+    @Argument(help: ArgumentHelp("A mount point, any path in the mount, or a container's name. Without it: all mounts, in a table.", valueName: "mnt"), completion: .directory)
     var mountpoint: String?
 
     func validate() throws {
@@ -58,6 +62,7 @@ struct Stats: ParsableCommand {
         do throws(RegistryError) {
             guard let mountpoint else { return try MountRegistry.list() }
             if let mount = try MountRegistry.find(Words.name(mountpoint)) { return [mount] }
+            if let place = StatsTable.place(of: mountpoint), let mount = try MountRegistry.list().first(where: { $0.record.mountpoint == place }) { return [mount] }
         } catch { throw Failure.because(error.description) }
         if seen { return nil }
         throw Failure.because("\"\(mountpoint ?? "")\" is not a mount of unionfsd (unionfsd list shows them)")
@@ -70,6 +75,10 @@ struct Stats: ParsableCommand {
         } else {
             // Home, and away with what was there.
             if watch && FD.standardOutput.isTerminal { print("\u{1b}[H\u{1b}[J", terminator: "") }
+            if mountpoint == nil {
+                print(StatsTable.lines(read.map { (mount: $0.0, now: $0.1) }, since: earlier, seconds: interval).joined(separator: "\n"))
+                return StandardOutput.flush()
+            }
             print(read.map { StatsText.report($0.0, $0.1, since: earlier[$0.0.id], seconds: interval) }.joined(separator: "\n\n"))
         }
         StandardOutput.flush()

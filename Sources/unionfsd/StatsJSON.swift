@@ -13,6 +13,7 @@ enum StatsJSON {
             ("whiteouts", .uint(s.whiteouts)),
             ("requests", .object(s.requests.map { ($0.name, request($0)) })),
         ]
+        if let size = StatsTable.size(mount) { members.append(("writable_bytes", .uint(size))) }
         for gauge in Gauge.allCases { members.append((gauge.name, .int(s.gauge(gauge)))) }
         return .object(members)
     }

@@ -64,6 +64,11 @@ part_import() {
         there buildah commit -q "$work" $kind >build.log 2>&1 && there buildah rm "$work" >/dev/null
         there podman save -q -o $kind.tar $kind
         podman_tree there $kind truth.$kind || true
+        # libarchive forgets such a target where no symlink was before it.
+        if [ $kind = soft ]; then
+            check "$kind: refused, with a sentence" bash -c "! \"\$0\" image import \"\$1\" 2>said && grep -q 'cannot be read' said" "$BIN/unionfsd" $kind.tar
+            continue
+        fi
         check "$kind: an image with them" quietly image import $kind.tar
         check "$kind: its tree" tree_is $kind truth.$kind
     done

@@ -30,23 +30,27 @@ def argument:
 def shown: select(.shouldDisplay);
 # --version and --help are the same everywhere.
 def own: [.arguments[] | shown | select((.names // []) | any(.name == "help" or .name == "version") | not)];
-def synopsis:
-    ".B unionfsd " + .commandName + "\n"
+def synopsis($above):
+    ".B unionfsd " + $above + .commandName + "\n"
     + ([own[] | select(.kind != "positional")] | if length > 0 then "[\\fIoptions\\fR]\n" else "" end)
     + ([own[] | select(.kind == "positional") | if .isOptional then "[\\fI\(.valueName)\\fR]" else "\\fI\(.valueName)\\fR" end] | map(. + "\n") | join(""));
 
-def command:
-    ".SS \"unionfsd " + .commandName + "\"\n" + (.abstract | line)
+def command($above):
+    ".SS \"unionfsd " + $above + .commandName + "\"\n" + (.abstract | line)
     + (if .discussion then "\n.PP\n" + (.discussion | prose) else "" end)
     + "\n" + ([own[] | argument] | join("\n"));
+# A command of commands is followed by those.
+def inner: [(.subcommands // [])[] | shown | select(.commandName != "help")];
+def commands: (.commandName + " ") as $above | [command("")] + [inner[] | command($above)] | join("\n");
+def synopses: (.commandName + " ") as $above | if (inner | length) > 0 then [inner[] | synopsis($above)] else [synopsis("")] end;
 
 .command as $root
 | [$root.subcommands[] | shown | select(.commandName != "help")] as $commands
 | ".\\\" Made by scripts/generate-docs from the command line's own help and docs/man/sections.man: change those.\n"
 + ".TH UNIONFSD 1 \"\" \"unionfsd " + $version + "\" \"User Commands\"\n"
 + ".SH NAME\nunionfsd \\- " + ($root.abstract | ascii_downcase | rtrimstr(".") | line) + "\n"
-+ ".SH SYNOPSIS\n.nf\n" + ([$commands[] | synopsis | gsub("\n"; " ") | sub("^\\.B (?<c>unionfsd [a-z]+) "; "\\fB\(.c)\\fR ")] | join("\n"))
++ ".SH SYNOPSIS\n.nf\n" + ([$commands[] | synopses[] | gsub("\n"; " ") | sub("^\\.B (?<c>unionfsd [a-z]+( [a-z]+)?) "; "\\fB\(.c)\\fR ")] | join("\n"))
 + "\n\\fBunionfsd\\fR [\\fB\\-f\\fR] [\\fB\\-d\\fR] \\fB\\-o\\fR \\fIoptions\\fR [\\fIsource\\fR] \\fImnt\\fR\n.fi\n"
 + ".SH DESCRIPTION\n" + ($root.discussion | prose) + "\n"
-+ ".SH COMMANDS\n" + ([$commands[] | command] | join("\n")) + "\n"
++ ".SH COMMANDS\n" + ([$commands[] | commands] | join("\n")) + "\n"
 + $sections

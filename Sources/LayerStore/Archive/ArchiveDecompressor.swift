@@ -20,16 +20,36 @@ internal import LinuxSys
         let failure = CallbackFailure()
         init(_ file: FD) { self.file = file }
         deinit { unsafe buffer.deallocate() }
+        private var inflater: GzipInflater?
+        private var isBegun = false
+
+        /// The next bytes, unpacked where they are gzip: none at the end. Nil: it failed.
         func read() -> UnsafeRawBufferPointer? {
-            do throws(Errno) {
-                let n = unsafe try file.readStream(into: buffer)
-                let part = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<n])
-                unsafe digest.add(part)
-                return unsafe part
+            do throws(StoreError) {
+                while true {
+                    if let part = unsafe try inflater?.next() { return unsafe part }
+                    let part = unsafe try readFile()
+                    if !isBegun {
+                        isBegun = true
+                        if unsafe GzipInflater.isGzip(part) { inflater = try GzipInflater() }
+                    }
+                    guard let inflater else { return unsafe part }
+                    if unsafe part.isEmpty {
+                        try inflater.finish()
+                        return unsafe part
+                    }
+                    unsafe inflater.feed(part)
+                }
             } catch {
-                failure.note(StoreError(error, doing: "the archive cannot be read"))
+                failure.note(error)
                 return nil
             }
+        }
+        private func readFile() throws(StoreError) -> UnsafeRawBufferPointer {
+            let n = try told("the archive cannot be read") { () throws(Errno) in unsafe try file.readStream(into: buffer) }
+            let part = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<n])
+            unsafe digest.add(part)
+            return unsafe part
         }
     }
 

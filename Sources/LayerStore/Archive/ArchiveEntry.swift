@@ -34,6 +34,11 @@ struct ArchiveEntry {
         device = unsafe DeviceNumber.make(major: UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry)), minor: UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry)))
         symlink = unsafe ArchiveEntry.bytes(archive_entry_symlink(entry)) ?? ArchiveEntry.bytes(archive_entry_symlink_utf8(entry)) ?? []
         hardlink = unsafe ArchiveEntry.bytes(archive_entry_hardlink(entry)) ?? ArchiveEntry.bytes(archive_entry_hardlink_utf8(entry))
+        // Where libarchive puts a target that is not UTF-8 (archive_entry_copy_link, before it knows the kind).
+        if kind == .symlink, symlink.isEmpty, let target = hardlink {
+            symlink = target
+            hardlink = nil
+        }
         unsafe archive_entry_xattr_reset(entry)
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?

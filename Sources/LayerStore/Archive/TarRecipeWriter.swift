@@ -24,8 +24,8 @@ final class TarRecipeWriter {
     private var pax: [UInt8] = []
     private var left: Int64 = 0
     private var padding: Int64 = 0
-    private var payloads = 0
-    private var named = 0
+    /// Contents whose place in the layer nobody has told yet.
+    private var unnamed: Set<Int64> = []
     /// False where the archive cannot be made again from this.
     private(set) var isExact = true
 
@@ -100,7 +100,7 @@ final class TarRecipeWriter {
                     pending.append(UInt8(ascii: "F"))
                     Varint.append(UInt64(bitPattern: begin), to: &pending)
                     Varint.append(UInt64(bitPattern: size), to: &pending)
-                    payloads += 1
+                    unnamed.insert(begin)
                 }
                 payload(size, .file)
             }
@@ -194,12 +194,12 @@ final class TarRecipeWriter {
 
     /// The file with contents whose header begins at `offset` is at `path` of the layer.
     func name(_ offset: Int64, _ path: [UInt8]) {
-        if !isExact { return }
+        // One whose contents are among the literal bytes needs no name.
+        guard isExact, unnamed.remove(offset) != nil else { return }
         names.append(UInt8(ascii: "N"))
         Varint.append(UInt64(bitPattern: offset), to: &names)
         Varint.append(UInt64(path.count), to: &names)
         names += path
-        named += 1
     }
     private var names: [UInt8] = []
 
@@ -208,7 +208,7 @@ final class TarRecipeWriter {
 
     /// - Returns: whether the archive can be made again.
     func finish() throws(StoreError) -> Bool {
-        if state != .header || !header.isEmpty || payloads != named { isExact = false }
+        if state != .header || !header.isEmpty || !unnamed.isEmpty { isExact = false }
         endLiteral()
         try flush()
         try output.add(names)

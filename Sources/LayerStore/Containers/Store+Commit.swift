@@ -30,9 +30,8 @@ extension Store {
         guard let new else { throw StoreError(.system, "no layer came of it") }
         let layers = base.layers.map(\.digest) + [new.digest]
         let config = try configuration(base, layers, container, options)
-        let wasThere = try layer(new.digest) != nil
-        let id = try enter(config: config, manifest: nil, name: name, layers: layers, new: [new], from: scratch)
-        return ImportedImage(id: id, name: name?.description, layers: layers, newLayers: wasThere ? 0 : 1)
+        let image = PreparedImage(config: config, manifest: nil, names: name.map { [$0] } ?? [], layers: layers, new: [new], scratch: scratch)
+        return try enter([image])[0]
     }
 
     /// All that the image's configuration has, known to us or not, with a layer and a step more.

@@ -50,7 +50,7 @@ extension Store {
         if options.name != nil, index.manifests.count > 1 {
             throw StoreError(.invalid, "\(path) has \(index.manifests.count) images, which cannot have one name: leave --name away")
         }
-        var images: [ImportedImage] = []
+        var images: [PreparedImage] = []
         for descriptor in index.manifests {
             let chosen = try manifest(descriptor, files)
             let manifest: ImageManifest = try Document.read(try files.document(chosen), "a manifest")
@@ -60,9 +60,9 @@ extension Store {
             let blobs = manifest.layers.map { layer in
                 Blob(name: layer.digest.description, known: (layer.digest, layer.size)) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.blob(layer)) }
             }
-            images.append(try addImage(config: config, manifest: chosen.digest, name: name, blobs, options))
+            images.append(try prepare(config: config, manifest: chosen.digest, names: name.map { [$0] } ?? [], blobs, beside: images, options))
         }
-        return images
+        return try enter(images)
     }
     /// An index within the index has an image for each kind of machine.
     private func manifest(_ descriptor: Descriptor, _ files: ImageFiles) throws(StoreError) -> Descriptor {
@@ -89,7 +89,7 @@ extension Store {
         let entries: [DockerArchiveEntry] = try Document.read(try files.document("manifest.json"), "manifest.json")
         guard !entries.isEmpty else { throw StoreError(.invalid, "the archive has no image in it") }
         if options.name != nil, entries.count > 1 { throw StoreError(.invalid, "the archive has \(entries.count) images, which cannot have one name: leave --name away") }
-        var images: [ImportedImage] = []
+        var images: [PreparedImage] = []
         for entry in entries {
             let config = try files.document(entry.Config)
             // The file is named by its digest, in one of two ways.
@@ -100,11 +100,9 @@ extension Store {
             let blobs = entry.Layers.map { layer in
                 Blob(name: layer, known: nil) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.open(layer)) }
             }
-            let image = try addImage(config: config, manifest: nil, name: names.first, blobs, options)
-            for name in names.dropFirst() { try nameImage(image.id, name) }
-            images.append(image)
+            images.append(try prepare(config: config, manifest: nil, names: names, blobs, beside: images, options))
         }
-        return images
+        return try enter(images)
     }
 
     /// A root filesystem becomes an image of one layer.
@@ -114,12 +112,11 @@ extension Store {
         var layer: NewLayer?
         try archive { (file) throws(StoreError) in layer = try addLayer(file, expected: nil, blob: nil, limits: options.limits, holding: scratch) }
         guard let layer else { throw StoreError(.system, "no layer came of it") }
-        if layer.files <= 1 { throw StoreError(.invalid, "there is nothing in it: not a root filesystem") }
+        if layer.members == 0 { throw StoreError(.invalid, "it is empty: not a root filesystem") }
         options.progress?(.done("root filesystem", bytes: layer.bytes))
         let config = ImageConfig(layers: [layer.digest], created: Clock.realtime, by: "unionfsd image import")
-        let wasThere = try self.layer(layer.digest) != nil
-        let id = try enter(config: try Document.bytes(config), manifest: nil, name: options.name, layers: [layer.digest], new: [layer], from: scratch)
-        return ImportedImage(id: id, name: options.name?.description, layers: [layer.digest], newLayers: wasThere ? 0 : 1)
+        let image = PreparedImage(config: try Document.bytes(config), manifest: nil, names: options.name.map { [$0] } ?? [], layers: [layer.digest], new: [layer], scratch: scratch)
+        return try enter([image])[0]
     }
 
     /// One layer's archive, opened when its turn comes.
@@ -129,7 +126,17 @@ extension Store {
         let open: () throws(StoreError) -> ImageSource.OwnedFDBox
     }
 
-    private func addImage(config: [UInt8], manifest: Digest?, name: ImageName?, _ blobs: [Blob], _ options: ImportOptions) throws(StoreError) -> ImportedImage {
+    /// An image whose layers are unpacked, and of which nobody knows yet.
+    struct PreparedImage {
+        let config: [UInt8]
+        let manifest: Digest?
+        let names: [ImageName]
+        let layers: [Digest]
+        let new: [NewLayer]
+        let scratch: StoreScratch
+    }
+
+    private func prepare(config: [UInt8], manifest: Digest?, names: [ImageName], _ blobs: [Blob], beside: [PreparedImage], _ options: ImportOptions) throws(StoreError) -> PreparedImage {
         let document = try ImageConfig(bytes: config)
         let digests = document.rootfs.diff_ids
         guard digests.count == blobs.count else { throw StoreError(.invalid, "the image has \(blobs.count) layers and its configuration names \(digests.count)") }
@@ -137,39 +144,55 @@ extension Store {
         if let os = document.os, os != "linux", !os.isEmpty { throw StoreError(.invalid, "the image is for \(os)") }
         let scratch = try StoreScratch(self)
         var new: [NewLayer] = []
+        var below: [LayerTree] = []
         for (digest, blob) in zip(digests, blobs) {
-            if try layer(digest) != nil || new.contains(where: { $0.digest == digest }) {
+            if let known = try known(digest, new, scratch, beside) {
                 options.progress?(.layer(blob.name, isNew: false))
+                below.insert(known, at: 0)
                 continue
             }
             options.progress?(.layer(blob.name, isNew: true))
             let file = try blob.open()
-            new.append(try addLayer(file.fd, expected: digest, blob: blob.known, limits: options.limits, holding: scratch))
-            options.progress?(.done(blob.name, bytes: new.last?.bytes ?? 0))
+            let layer = try addLayer(file.fd, expected: digest, blob: blob.known, below: below, limits: options.limits, holding: scratch)
+            new.append(layer)
+            below.insert(try tree(layer, in: scratch), at: 0)
+            options.progress?(.done(blob.name, bytes: layer.bytes))
         }
-        let id = try enter(config: config, manifest: manifest, name: name, layers: digests, new: new, from: scratch)
-        return ImportedImage(id: id, name: name?.description, layers: digests, newLayers: new.count)
+        return PreparedImage(config: config, manifest: manifest, names: names, layers: digests, new: new, scratch: scratch)
+    }
+    /// A layer that need not be unpacked: of the store, of this image, or of another that comes with it.
+    private func known(_ digest: Digest, _ new: [NewLayer], _ scratch: StoreScratch, _ beside: [PreparedImage]) throws(StoreError) -> LayerTree? {
+        if try layer(digest) != nil { return try tree(digest) }
+        if let layer = new.first(where: { $0.digest == digest }) { return try tree(layer, in: scratch) }
+        for image in beside { if let layer = image.new.first(where: { $0.digest == digest }) { return try tree(layer, in: image.scratch) } }
+        return nil
     }
 
-    /// Puts layers in their places and the image into the database.
-    func enter(config: [UInt8], manifest: Digest?, name: ImageName?, layers: [Digest], new: [NewLayer], from scratch: StoreScratch) throws(StoreError) -> Digest {
-        let id = Digest.of(config)
+    /// Puts layers in their places and the images into the database: all of them, or none.
+    func enter(_ images: [PreparedImage]) throws(StoreError) -> [ImportedImage] {
+        var entered: [ImportedImage] = []
         try exclusively { () throws(StoreError) in
-            try place(new, from: scratch)
+            let before = try database.read { db in Set(try String.fetchAll(db, sql: "SELECT diff_id FROM layer")) }
+            for image in images { try place(image.new, from: image.scratch) }
             try database.write { db in
-                try Store.enter(new, db)
-                try db.execute(sql: "INSERT OR IGNORE INTO image (id, config, manifest_digest, created) VALUES (?, ?, ?, ?)",
-                               arguments: [id.description, Data(config), manifest?.description, Clock.realtime])
-                for (position, digest) in layers.enumerated() {
-                    guard let layer = try Int64.fetchOne(db, sql: "SELECT id FROM layer WHERE diff_id = ?", arguments: [digest.description]) else {
-                        throw StoreError(.conflict, "layer \(digest) was removed meanwhile: try again")
+                for image in images {
+                    let id = Digest.of(image.config)
+                    try Store.enter(image.new, db)
+                    // Where it was there without a manifest, it has one now.
+                    try db.execute(sql: "INSERT INTO image (id, config, manifest_digest, created) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest_digest = COALESCE(excluded.manifest_digest, manifest_digest)",
+                                   arguments: [id.description, Data(image.config), image.manifest?.description, Clock.realtime])
+                    for (position, digest) in image.layers.enumerated() {
+                        guard let layer = try Int64.fetchOne(db, sql: "SELECT id FROM layer WHERE diff_id = ?", arguments: [digest.description]) else {
+                            throw StoreError(.conflict, "layer \(digest) was removed meanwhile: try again")
+                        }
+                        try db.execute(sql: "INSERT OR IGNORE INTO image_layer (image_id, position, layer_id) VALUES (?, ?, ?)", arguments: [id.description, position, layer])
                     }
-                    try db.execute(sql: "INSERT OR IGNORE INTO image_layer (image_id, position, layer_id) VALUES (?, ?, ?)", arguments: [id.description, position, layer])
+                    for name in image.names { try Store.name(id, name, db) }
+                    entered.append(ImportedImage(id: id, name: image.names.first?.description, layers: image.layers, newLayers: Set(image.new.map(\.digest)).filter { !before.contains($0.description) }.count))
                 }
-                if let name { try Store.name(id, name, db) }
             }
         }
-        return id
+        return entered
     }
     static func name(_ image: Digest, _ name: ImageName, _ db: Database) throws {
         try db.execute(sql: "INSERT INTO image_name (name, image_id) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id",

@@ -24,10 +24,12 @@ final class LayerUnpacker {
     private let limits: Limits
     private let purpose: Purpose
     private let isRoot = Process.effectiveUser == 0
-    private var members = 0
+    private(set) var members = 0
     /// Where the last member went, as the next one goes there, too.
     private var parentPath: [[UInt8]] = []
     private var parent: OwnedFD
+    /// Directories that the archive does not have and that something of it lies in: what they are like, the layers below say.
+    private(set) var implied: [FileName] = []
     /// Times of directories, put right at the end.
     private var directories: [(path: FileName, mtime: Timestamp)] = []
 
@@ -85,6 +87,7 @@ final class LayerUnpacker {
                     try FileName(bytes: last).withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o755) }
                     parent = try open(name)
                 }
+                implied.append(name)
             case .notDirectory:
                 // A file was there, and now something below it: the later one is right.
                 guard let last = path.last else { throw StoreError(error, doing: "the new layer") }
@@ -117,6 +120,10 @@ final class LayerUnpacker {
             }
             return
         }
+        if case .layer = purpose, path.dropLast().contains(where: { $0.starts(with: LayerForm.whiteoutPrefix) }) {
+            // In a directory that would be a whiteout: nobody could see it.
+            return
+        }
         try enter(path.dropLast())
         let name = FileName(bytes: last), shown = LayerUnpacker.joined(path)
         if case .layer = purpose, last.starts(with: LayerForm.whiteoutPrefix) { return try addWhiteout(last, shown) }
@@ -134,14 +141,18 @@ final class LayerUnpacker {
             }
             try attributes(entry, parent.fd, name)
             directories.append((shown, entry.mtime))
+            implied.removeAll { $0 == shown }
         case .regular: try addFile(entry, name, shown, archive)
         case .symlink:
+            if entry.symlink.isEmpty { throw StoreError(.invalid, "\"\(shown)\" is a symbolic link whose target cannot be read: it is empty, or not UTF-8 in a pax header") }
             try told("\"\(shown)\"") { () throws(Errno) in
                 try name.withRef { (n) throws(Errno) in try FileName(bytes: entry.symlink).withRef { (t) throws(Errno) in try parent.fd.makeSymlink(n, target: t) } }
             }
             try attributes(entry, parent.fd, name)
         case .character, .block, .fifo:
             if case .files = purpose { return }
+            // A whiteout on the disk; in an archive it is said otherwise.
+            if case .layer = purpose, entry.kind == .character, entry.device == 0 { return }
             do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
                 // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
                 if error == .notPermitted, !isRoot || !LayerForm.usesTrusted, entry.kind != .fifo { return }
@@ -178,14 +189,13 @@ final class LayerUnpacker {
         let file = try told("\"\(shown)\"") { () throws(Errno) in
             try name.withRef { (n) throws(Errno) in try parent.fd.open(n, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
         }
-        var end: Int64 = 0
         try archive.forEachBlock { (block, offset) throws(StoreError) in
             try told("\"\(shown)\"") { () throws(Errno) in
-                try file.fd.writeAll(block, at: offset)
+                try file.fd.writeSparsely(block, at: offset)
             }
-            end = offset + Int64(block.count)
         }
-        if entry.size != end { try told("\"\(shown)\"") { () throws(Errno) in try file.fd.truncate(max(entry.size, 0)) } }
+        // What ends with a hole has its length from here.
+        if entry.size > 0 { try told("\"\(shown)\"") { () throws(Errno) in try file.fd.truncate(entry.size) } }
         if entry.size > 0 { recipe?.name(entry.offset, Array(shown.bytes)) }
         try attributes(entry, file.fd, FileName(""))
     }
