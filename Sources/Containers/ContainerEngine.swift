@@ -45,20 +45,20 @@ public final class ContainerEngine: Sendable {
         return (state(container, mount), guardian, overview.busy.contains(container.id))
     }
 
-    /// Mounted when this returns. One that is mounted already is left alone.
-    public func start(_ container: StoredContainer) throws(StoreError) {
+    /// Mounted when this returns, with the process whose end is the mount's. One that is mounted already is left alone.
+    @discardableResult public func start(_ container: StoredContainer) throws(StoreError) -> Int32 {
         let mount = mount(container)
         switch try mount.state() {
-        case .alive:
+        case .alive(let guardian):
             if !container.isStarted { try store.setStarted(container.id, true) }
-            return
+            return guardian
         case .dead: try mount.unmount(force: true)
         case .none: break
         }
         let layers = try store.layerPaths(of: container.image)
         // First: whoever finds it mounted must know that it should be.
         try store.setStarted(container.id, true)
-        do throws(StoreError) { try mount.mount(layers) } catch {
+        do throws(StoreError) { return try mount.mount(layers) } catch {
             try store.setStarted(container.id, false)
             throw error
         }

@@ -28,8 +28,8 @@ struct ContainerMount {
         } catch { return .dead }
     }
 
-    /// Mounts it, and returns when it answers.
-    func mount(_ layers: [FileName]) throws(StoreError) {
+    /// Mounts it, and returns when it answers, with the process whose end is the mount's.
+    func mount(_ layers: [FileName]) throws(StoreError) -> Int32 {
         guard let program = MountProgram.find() else { throw StoreError(.system, "unionfsd-mount is missing: it belongs beside unionfsd, in ../libexec/unionfsd, or in PATH") }
         guard !layers.isEmpty else { throw StoreError(.invalid, "the image of \(container.name) has no layers") }
         var words: [FileName] = ["unionfsd-mount", "--strict"]
@@ -40,15 +40,17 @@ struct ContainerMount {
         // Where it is known, nobody needs to count it.
         if let bytes = container.bytes { words += ["-o", FileName("usage=\(bytes)")] }
         // A layer that is committed can say neither.
-        words += ["-o", "redirect_dir=off,metacopy=off"]
+        words += ["-o", "redirect_dir=off,metacopy=off,tell"]
         for word in container.spec.options { words += ["-o", FileName(word)] }
         words += ["--", place.merged]
         let result: (exit: Process.Exit, output: [UInt8])
         do throws(Errno) { result = try Process.capture(program, words) } catch { throw StoreError(error, doing: "\(program)") }
-        guard result.exit == .code(0) else {
-            let text = String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.hasPrefix("unionfsd: ") ? String($0.dropFirst(10)) : String($0) }
+        let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
+        guard result.exit == .code(0), let process = lines.lazy.compactMap({ $0.hasPrefix("process ") ? Int32($0.dropFirst(8)) : nil }).first else {
+            let text = lines.map { $0.hasPrefix("unionfsd: ") ? String($0.dropFirst(10)) : String($0) }
             throw StoreError(.system, "\(container.name) cannot be mounted: \(text.isEmpty ? "unionfsd-mount says nothing" : text.joined(separator: "; "))")
         }
+        return process
     }
 
     /// Takes it away, and waits until nobody serves it any more: then the writable layer is quiet.

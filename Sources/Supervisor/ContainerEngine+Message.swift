@@ -13,6 +13,12 @@ extension ContainerEngine {
                                 imageBytes: withSize ? try store.image(container.image.description).bytes : nil, mountpoint: store.place(of: container).merged.description,
                                 guardian: seen.guardian)
     }
+    /// Of one that was just started, with no look at the machine.
+    func message(_ container: StoredContainer, startedAs guardian: Int32) -> ContainerMessage {
+        ContainerMessage(id: container.id, name: container.name, image: container.image.description, imageName: container.imageName, state: State.started.rawValue, isBusy: false,
+                         created: container.created, startedAt: container.startedAt, restart: container.restart.description, bytes: nil, imageBytes: nil,
+                         mountpoint: store.place(of: container).merged.description, guardian: guardian)
+    }
     public func messages(withSize: Bool) throws(StoreError) -> [ContainerMessage] {
         let overview = try look()
         var out: [ContainerMessage] = []

@@ -80,11 +80,12 @@ struct Routes {
             }
             return ControlServer.Response(status: .noContent)
         case (.POST, ["start"]):
-            try supervisor.locks.holding(container.id) {
-                try engine.start(try store.container(container.id))
-                try supervisor.watch(container)
+            let guardian = try supervisor.locks.holding(container.id) {
+                let guardian = try engine.start(try store.container(container.id))
+                supervisor.watch(container, guardian)
+                return guardian
             }
-            return try ok(try message(try store.container(container.id), withSize: false))
+            return try ok(engine.message(try store.container(container.id), startedAs: guardian))
         case (.POST, ["stop"]):
             guard let patience = Int(request.query["timeout"] ?? "10"), patience >= 0, patience <= 86_400 else { throw StoreError(.invalid, "timeout must be a number of seconds") }
             try supervisor.locks.holding(container.id) {

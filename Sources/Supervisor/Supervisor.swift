@@ -126,8 +126,8 @@ public final class Supervisor: @unchecked Sendable {
         }
     }
 
-    func watch(_ container: StoredContainer) throws(StoreError) {
-        let guardian = try engine.guardian(container)
+    func watch(_ container: StoredContainer) throws(StoreError) { watch(container, try engine.guardian(container)) }
+    func watch(_ container: StoredContainer, _ guardian: Int32?) {
         mutex.locked { guardians[container.id] = guardian }
     }
     func forget(_ container: StoredContainer) {
@@ -182,8 +182,7 @@ public final class Supervisor: @unchecked Sendable {
             do throws(StoreError) {
                 // What ran in it has lost its root.
                 try engine.stop(container, force: true, patience: 0)
-                try engine.start(try store.container(id))
-                try watch(container)
+                watch(container, try engine.start(try store.container(id)))
                 Console.say("\(container.name): mounted again")
             } catch {
                 Console.say("\(container.name): \(error)")

@@ -73,6 +73,7 @@ extension MountOptions {
         case "writeback":
             // fuse-overlayfs has 0 and 1, where 1 is its default.
             writeback = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("auto", .auto), ("1", .auto), ("0", .off)])
+        case "tell": tells = try OptionText.flag(name, value)
         case "usage": usage = Int64(clamping: try OptionText.number(name, value))
         case "transport":
             transport = try OptionText.choice(name, value, [("auto", .auto), ("dev", .dev), ("uring", .uring)])

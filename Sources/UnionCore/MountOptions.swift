@@ -102,6 +102,8 @@ public struct MountOptions: Sendable {
     public var guardian = true
     /// What the upper layer takes on the disk, in bytes, as somebody has counted who knows that nobody has changed it since: the figure is kept from there. Nil: it is counted when asked for.
     public var usage: Int64?
+    /// The number of the process that stays is printed when the mount answers.
+    public var tells = false
     /// Writes collect in the page cache of the mount and are written when it is flushed, at close(2) at the latest; in place of passthrough. auto: where that is not ours.
     public var writeback: Switch = .auto
     public var transport: Transport = .auto

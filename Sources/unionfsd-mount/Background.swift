@@ -9,7 +9,8 @@ struct Background {
     /// Before the first thread. Returns in the child; the parent exits here, with 0 when `probe` agrees that the mount
     /// answers. What went wrong has been said on standard error by the child, which still has it.
     /// - Parameter abandon: when the child is gone: takes away what it may have left.
-    static func begin(probe: () -> Bool, abandon: () -> Void) throws(Errno) -> Background {
+    /// - Parameter tell: with the number of the process that stays, when the mount answers.
+    static func begin(probe: () -> Bool, tell: (Int32) -> Void, abandon: () -> Void) throws(Errno) -> Background {
         let pipe = try Process.pipe()
         let child = try Process.fork()
         if child == 0 {
@@ -20,7 +21,10 @@ struct Background {
         pipe.write.close()
         var answered = false
         do throws(Errno) { answered = !(try pipe.read.readAll(limit: 1)).isEmpty } catch {}
-        if answered && probe() { _exit(0) }
+        if answered && probe() {
+            tell(child)
+            _exit(0)
+        }
         var code: Int32 = 1
         if !answered {
             do throws(Errno) { if case .code(let c) = try Process.wait(child), c != 0 { code = c } } catch {}

@@ -158,7 +158,7 @@ struct Run {
         var background: Background?
         if !call.options.foreground {
             do throws(Errno) {
-                background = try Background.begin(probe: { answers() }, abandon: { abandon() })
+                background = try Background.begin(probe: { answers() }, tell: { if call.options.tells { Console.write("process \($0)\n", to: .standardOutput) } }, abandon: { abandon() })
             } catch {
                 Console.say("cannot go to the background: \(error.text)")
                 return end(.failed(error))

@@ -24,7 +24,7 @@ struct Finding {
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what this machine offers, and what it costs to lack it.",
+        commandName: "doctor", abstract: "Say what this machine offers, and what it costs to lack it.",
         discussion: """
             Looks at the kernel, at this user's rights and at the filesystem that layers would lie on, by trying; what it makes \
             for that it removes. Exit status 1 when nothing can be mounted here.

@@ -4,7 +4,7 @@ internal import MountState
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the mounts of this user.",
+        commandName: "list", abstract: "List the mounts of this user.",
         discussion: """
             Each with its layers, its age and its process. "dead" is a mount whose process is gone: every access fails until \
             it is unmounted. A mount of another mount namespace, a container's own for one, is marked so.

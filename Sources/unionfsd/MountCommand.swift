@@ -4,7 +4,7 @@ internal import UnionCore
 
 struct Mount: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Mount a union of directories.",
+        commandName: "mount", abstract: "Mount a union of directories.",
         discussion: """
             Returns when the mount answers, and leaves one process behind it. Without --upper the mount is read-only.
 

@@ -4,7 +4,7 @@ internal import MountState
 
 struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what a mount has done: copies, requests, times.",
+        commandName: "stats", abstract: "Show what a mount has done: copies, requests, times.",
         discussion: """
             The counters are in shared memory: reading them asks nothing of the mount, which may be busy, stopped or dead.
 

@@ -4,7 +4,7 @@ internal import MountState
 
 struct Umount: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Unmount a union and wait until its process is gone.",
+        commandName: "umount", abstract: "Unmount a union and wait until its process is gone.",
         discussion: """
             When it returns, nothing writes to the upper layer any more: it can be archived, moved or mounted again. \
             A mount whose process died is taken away too.

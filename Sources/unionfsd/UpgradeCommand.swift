@@ -5,7 +5,7 @@ internal import MountState
 
 struct Upgrade: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put this program behind a mount that another version of it serves.",
+        commandName: "upgrade", abstract: "Put this program behind a mount that another version of it serves.",
         discussion: """
             Open files, locks and whatever is under way go on: who uses the mount notices a pause of some milliseconds. The program is first \
             asked whether it can go on with the mount's records and options; if not, nothing is changed and the reason is told.

@@ -92,7 +92,7 @@ struct StatisticsTests {
         #expect(StatisticsLayout.bytes == 69632 && StatisticsLayout.version == 1)
         #expect(CopyUpCause.allCases.map(\.rawValue) == Array(0...15))
         #expect(CopyUpKind.allCases.map(\.rawValue) == Array(0...5))
-        #expect(Gauge.allCases.map(\.rawValue) == Array(0...9))
+        #expect(Gauge.allCases.map(\.rawValue) == Array(0...10))
         #expect(Set(CopyUpCause.allCases.map(\.name)).count == 16)
         #expect(CopyUpCause.openWrite.name == "open_write")
     }

@@ -6,7 +6,7 @@ internal import LinuxSys
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what a container has changed of its image.",
+        commandName: "diff", abstract: "Show what a container has changed of its image.",
         discussion: "A added, C changed, D deleted. Takes as long as there are changes, however large the image is.")
     @OptionGroup var store: StoreOptions
     @Flag(name: .long, help: "As JSON.")
@@ -34,7 +34,7 @@ struct Diff: ParsableCommand {
 }
 
 struct Commit: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Make an image of a container: its own with one more layer.", discussion: "The container may go on meanwhile.")
+    static let configuration = CommandConfiguration(commandName: "commit", abstract: "Make an image of a container: its own with one more layer.", discussion: "The container may go on meanwhile.")
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: "What is said of it in the image's history.")
     var message: String?
@@ -110,7 +110,7 @@ enum Started {
 }
 
 struct Export: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Write a container's whole tree as a tar file.")
+    static let configuration = CommandConfiguration(commandName: "export", abstract: "Write a container's whole tree as a tar file.")
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: ArgumentHelp("Where to; \"-\" is standard output.", valueName: "file"), completion: .file())
     var output: String

@@ -71,7 +71,7 @@ struct SpecOptions: ParsableArguments {
 
 struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a container: a writable layer on top of an image.",
+        commandName: "create", abstract: "Make a container: a writable layer on top of an image.",
         discussion: "It is not mounted; `start` does that. What is behind the image is what `start --run` runs in it.")
     @OptionGroup var store: StoreOptions
     @OptionGroup var options: SpecOptions
@@ -91,7 +91,7 @@ struct Create: ParsableCommand {
 }
 
 struct Start: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Mount containers.", discussion: "Prints where each is mounted. With --run its command runs in it then, and its output goes into the container's log.")
+    static let configuration = CommandConfiguration(commandName: "start", abstract: "Mount containers.", discussion: "Prints where each is mounted. With --run its command runs in it then, and its output goes into the container's log.")
     @OptionGroup var store: StoreOptions
     @Flag(name: .customLong("run"), help: "Run what the container was made for, in the background.")
     var runs = false
@@ -111,7 +111,7 @@ struct Start: ParsableCommand {
 }
 
 struct Stop: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "End what runs in containers, and unmount them.", discussion: "Their writable layers stay.")
+    static let configuration = CommandConfiguration(commandName: "stop", abstract: "End what runs in containers, and unmount them.", discussion: "Their writable layers stay.")
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: ArgumentHelp("How long processes have to end by themselves.", valueName: "seconds"))
     var time = 10
@@ -189,7 +189,7 @@ enum Documents {
 }
 
 struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show all that is known of a container, as JSON.")
+    static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of a container, as JSON.")
     @OptionGroup var store: StoreOptions
     @Argument(help: "Its name or id.") var container: String
 

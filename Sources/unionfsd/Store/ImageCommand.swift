@@ -6,7 +6,7 @@ internal import MountState
 
 struct Image: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Images: read-only layers that containers share.",
+        commandName: "image", abstract: "Images: read-only layers that containers share.",
         discussion: """
             An image from whatever there is:
               podman save debian:12 | unionfsd image import -

@@ -5,7 +5,7 @@ internal import LinuxSys
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a container, mount it, and run a command in it.",
+        commandName: "run", abstract: "Make a container, mount it, and run a command in it.",
         discussion: """
             By crun or runc. Exit status: the command's; 128 and the signal's number where one ended it.
 
@@ -55,7 +55,7 @@ struct Run: ParsableCommand {
 
 struct Exec: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a command in a container that is started.",
+        commandName: "exec", abstract: "Run a command in a container that is started.",
         discussion: "Beside what runs there; where nothing does, by itself.")
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .customLong("env")], help: ArgumentHelp("A variable of the environment.", valueName: "key=value"))

@@ -6,7 +6,7 @@ internal import Supervisor
 
 struct Supervise: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Own the mounts of a store's containers.",
+        commandName: "supervise", abstract: "Own the mounts of a store's containers.",
         discussion: """
             It starts and stops them, makes those again that fail, and answers HTTP on run/supervisor.sock in the store (docs/api.md), with metrics for Prometheus under /metrics. \
             Commands that need it start it; unionfsd.service does so at boot. It may be killed at any moment: mounts go on, and the next supervisor finds them. SIGTERM \

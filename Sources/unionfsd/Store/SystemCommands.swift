@@ -5,7 +5,7 @@ internal import LinuxSys
 
 struct Volume: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Volumes: directories that outlive containers.",
+        commandName: "volume", abstract: "Volumes: directories that outlive containers.",
         discussion: "`run -v NAME:DST` makes one that is not there.",
         subcommands: [VolumeCreate.self, VolumeList.self, VolumeRemove.self])
 }
@@ -57,7 +57,7 @@ struct VolumeRemove: ParsableCommand {
 }
 
 struct System: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The store as a whole.", subcommands: [SystemUsage.self, SystemPrune.self])
+    static let configuration = CommandConfiguration(commandName: "system", abstract: "The store as a whole.", subcommands: [SystemUsage.self, SystemPrune.self])
 }
 struct SystemUsage: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "df", abstract: "Show what takes how much of the disk.")
