@@ -78,6 +78,9 @@ public final class ContainerEngine: Sendable {
         if let usage, usage.isFinal { try store.setBytes(container.id, usage.bytes) }
     }
 
+    /// What runs in it, without patience.
+    public func endProcesses(of container: StoredContainer) throws(StoreError) { try ContainerRuntime.end(of: container, patience: 0) }
+
     /// Takes away what is mounted and dead, or should not be mounted at all.
     public func clear(_ container: StoredContainer) throws(StoreError) { try mount(container).unmount(force: true) }
 

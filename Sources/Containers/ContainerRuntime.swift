@@ -59,6 +59,8 @@ public struct ContainerRuntime: Sendable {
         do throws(Errno) {
             let log = try FD.currentDirectory.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
             let null = try FD.currentDirectory.open(FileName("/dev/null"), O_RDWR)
+            // What it was the last time, when nobody has told the runtime that it is over.
+            _ = try LinuxSys.Process.capture(program, try words(["delete", FileName(call.container.id)]))
             exit = try LinuxSys.Process.run(program, try words(["run", "--detach", "--bundle", bundle, FileName(call.container.id)]), input: null.fd, output: log.fd, error: log.fd)
         } catch { throw StoreError(error, doing: "\(program)") }
         if exit != .code(0) {
@@ -96,7 +98,7 @@ public struct ContainerRuntime: Sendable {
         let child: Int32
         do throws(Errno) { child = try LinuxSys.Process.spawn(program, try words(call)) } catch { throw StoreError(error, doing: "\(program)") }
         while true {
-            let signal = LinuxSys.Process.nextSignal(milliseconds: -1)
+            let signal = LinuxSys.Process.nextSignal(milliseconds: 500)
             if let end = LinuxSys.Process.ended(child) {
                 switch end {
                 case .code(let code): return code
@@ -135,9 +137,18 @@ public struct ContainerRuntime: Sendable {
         var out: Set<String> = []
         for name in known {
             guard let home = try? home(name), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
-            for entry in entries { out.insert(String(entry.prefix { $0 != "-" })) }
+            for entry in entries where isAlive(home.appending(component: FileName(entry))) { out.insert(String(entry.prefix { $0 != "-" })) }
         }
         return out
+    }
+    /// A runtime keeps what it knows of a container until it is told to delete it: crun in `status`, runc in `state.json`.
+    private static func isAlive(_ directory: FileName) -> Bool {
+        for (file, key) in [("status", "pid"), ("state.json", "init_process_pid")] {
+            guard let data = FileManager.default.contents(atPath: directory.appending(component: FileName(file)).description) else { continue }
+            guard let members = try? JSONSerialization.jsonObject(with: data) as? [String: Any], let pid = members[key] as? Int else { return true }
+            return LinuxSys.Process.isRunning(Int32(clamping: pid))
+        }
+        return true
     }
     private static func present(_ container: StoredContainer) -> [(ContainerRuntime, String)] {
         var out: [(ContainerRuntime, String)] = []

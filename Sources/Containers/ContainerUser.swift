@@ -13,16 +13,18 @@ struct ContainerUser: Equatable {
         let parts = (text ?? "").split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts.first.flatMap { $0.isEmpty ? nil : $0 } ?? "0"
         // name:password:uid:gid:comment:home:shell
-        let entry = users.first { $0.count >= 6 && ($0[0] == name || $0[2] == name) }
+        // A number is a number: an image may have an account that is called so, with another id.
+        let number = UInt32(name)
+        let entry = users.first { $0.count >= 6 && (number == nil ? $0[0] == name : UInt32($0[2]) == number) }
         if let entry, let uid = UInt32(entry[2]), let gid = UInt32(entry[3]) {
             self.uid = uid
             self.gid = gid
             home = entry[5]
             self.groups = groups.filter { $0.count >= 4 && $0[3].split(separator: ",").contains { $0 == entry[0] } }.compactMap { UInt32($0[2]) }
-        } else if let uid = UInt32(name) { self.uid = uid } else { throw StoreError(.notFound, "the container knows no user \"\(name)\"") }
+        } else if let number { uid = number } else { throw StoreError(.notFound, "the container knows no user \"\(name)\"") }
         if parts.count == 2 {
             // name:password:gid:members
-            guard let gid = groups.first(where: { $0.count >= 3 && $0[0] == parts[1] }).flatMap({ UInt32($0[2]) }) ?? UInt32(parts[1]) else {
+            guard let gid = UInt32(parts[1]) ?? groups.first(where: { $0.count >= 3 && $0[0] == parts[1] }).flatMap({ UInt32($0[2]) }) else {
                 throw StoreError(.notFound, "the container knows no group \"\(parts[1])\"")
             }
             self.gid = gid
@@ -33,8 +35,10 @@ struct ContainerUser: Equatable {
     /// The container writes these files, and may have put a link there that leads out: it is not followed.
     private static func lines(_ path: FileName, _ root: FD) -> [[String]] {
         do throws(Errno) {
-            let file = try path.withRef { (p) throws(Errno) in try root.openInside(p, O_RDONLY | O_NONBLOCK) }
-            guard try file.fd.status().isRegular else { return [] }
+            // Looked at before it is opened: to open a device does something.
+            let place = try path.withRef { (p) throws(Errno) in try root.openInside(p, OpenFlags.path) }
+            guard try place.fd.status().isRegular else { return [] }
+            let file = try place.fd.reopen(O_RDONLY | O_NONBLOCK)
             return try file.fd.readAll(limit: 4 << 20).split(separator: 0x0a).map { line in
                 line.split(separator: 0x3a, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
             }

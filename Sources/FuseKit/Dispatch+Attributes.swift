@@ -75,7 +75,7 @@ extension Dispatcher {
         let name = try r.body.text()
         if name.isEmpty { throw .invalid }
         let room = payload.prefix(Int(a.size))
-        return try replyWithSize(room, try filesystem.getxattr(r.node, name, into: room))
+        return try replyWithSize(room, try filesystem.getxattr(r.node, name, into: room, r.caller()))
     }
 
     func listxattr(_ r: inout Request) throws(Errno) -> Int {

@@ -149,7 +149,7 @@ open class FileSystem: @unchecked Sendable {
     open func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { throw .notImplemented }
     /// With an empty buffer: the length that the value has. ERANGE where it does not fit.
-    open func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
+    open func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
     open func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
     open func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { throw .notImplemented }

@@ -6,6 +6,8 @@ internal import LinuxSys
 extension Store {
     public struct Swept: Sendable {
         public var leftovers = 0, layers = 0, bytes: Int64 = 0
+        /// What could not be removed, and why.
+        public var kept: [String] = []
     }
 
     /// Leftovers of processes that died, directories without an entry, layers of no image. What somebody is making is left alone.
@@ -28,9 +30,12 @@ extension Store {
             }
             return try leftovers(tmp.fd)
         }
-        swept.leftovers = doomed.count
         for name in doomed {
-            do throws(Errno) { try DirectoryTree.remove(name, in: tmp.fd) } catch { throw StoreError(error, doing: "a leftover in the store's tmp, \(name)") }
+            // One that does not go, as something is mounted in it, does not keep the others, nor whoever wanted something else.
+            do throws(Errno) {
+                try DirectoryTree.remove(name, in: tmp.fd)
+                swept.leftovers += 1
+            } catch { swept.kept.append("tmp/\(name): \(error.text)") }
         }
         return swept
     }
@@ -54,7 +59,7 @@ extension Store {
         let directory = try open(place)
         let trash = FileName(StoreName.random())
         do throws(Errno) { try name.withRef { (n) throws(Errno) in try trash.withRef { (t) throws(Errno) in try directory.fd.rename(n, to: tmp, t) } } } catch {
-            // Still mounted by somebody: another time.
+            // Somebody has mounted something there: another time.
             if error != .noEntry && error != .busy { throw StoreError(error, doing: "\(place.rawValue)/\(name) of the store") }
         }
     }
@@ -65,7 +70,10 @@ extension Store {
             try names(of: tmp).filter { name in
                 do throws(Errno) {
                     let directory = try name.withRef { (n) throws(Errno) in try tmp.openDirectory(n) }
-                    let lock = try directory.fd.open(FileName("lock"), O_RDWR | O_NOFOLLOW)
+                    // What was a volume's or a container's may have anything under that name, and to open a device does something.
+                    let place = try directory.fd.openPath(NameRef("lock"))
+                    guard try place.fd.status().isRegular else { return true }
+                    let lock = try place.fd.reopen(O_RDONLY | O_NONBLOCK)
                     try lock.fd.lockExclusively()
                     return true
                 } catch { return error != .tryAgain }

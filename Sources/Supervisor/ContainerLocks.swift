@@ -7,6 +7,16 @@ final class ContainerLocks: @unchecked Sendable {
     /// Guarded by `lock`.
     private var held: Set<String> = []
 
+    /// Not at all where somebody holds it.
+    func ifFree(_ id: String, _ body: () -> Void) {
+        let isFree = lock.locked { held.insert(id).inserted }
+        guard isFree else { return }
+        body()
+        lock.locked {
+            held.remove(id)
+            changed.broadcast()
+        }
+    }
     func holding<R, E: Error>(_ id: String, _ body: () throws(E) -> R) throws(E) -> R {
         lock.locked {
             while held.contains(id) { changed.wait(lock) }

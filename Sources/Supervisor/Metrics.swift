@@ -28,7 +28,8 @@ struct Metrics {
         }
         out.family("unionfsd_writable_bytes", "gauge", "What a container's writable layer takes on the disk.")
         for container in containers {
-            out.sample("unionfsd_writable_bytes", [("container", container.name)], try supervisor.engine.bytes(container))
+            // One that is removed this moment has none.
+            if let bytes = try? supervisor.engine.bytes(container) { out.sample("unionfsd_writable_bytes", [("container", container.name)], bytes) }
         }
         out.family("unionfsd_copy_ups_total", "counter", "Objects copied from an image's layer to the writable one, by cause.")
         for entry in read {

@@ -16,7 +16,8 @@ struct Routes {
     private struct Unknown: Error {}
 
     func answer(_ request: ControlServer.Request) -> ControlServer.Response {
-        supervisor.noteUse()
+        supervisor.beginRequest()
+        defer { supervisor.endRequest() }
         do {
             if request.path == ["metrics"], request.method == .GET {
                 return ControlServer.Response(type: "text/plain; version=0.0.4", body: Array(try Metrics(supervisor).text().utf8))
@@ -54,7 +55,7 @@ struct Routes {
         switch (request.method, path.count, path.first) {
         case (.GET, 1, "version"): return try ok(VersionMessage(version: Version.text, api: "v1", pid: LinuxSys.Process.id, root: store.root.description))
         case (.POST, 1, "leave"):
-            supervisor.leave()
+            try supervisor.leave()
             return ControlServer.Response(status: .noContent)
         case (.GET, 1, "containers"):
             return try ok(try engine.messages(withSize: request.query["size"] != nil))

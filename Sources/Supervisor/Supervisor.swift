@@ -16,6 +16,10 @@ public final class Supervisor: @unchecked Sendable {
     private var guardians: [String: Int32] = [:]
     private var plan = RestartPlan()
     private var lastUse = Clock.monotonic
+    /// Of the API.
+    private var requestsUnderWay = 0
+    /// Started by a command, for as long as there is something to do.
+    private var isOnDemand = false
     /// Mounts are made no more.
     private var isEnding = false
     /// Another supervisor takes over.
@@ -34,7 +38,7 @@ public final class Supervisor: @unchecked Sendable {
             _ = try client.send(.post, "/v1/leave")
         } catch {
             if case .absent = error { return }
-            throw StoreError(.conflict, "the supervisor of \(store.root) does not leave it: \(error)")
+            throw StoreError(.conflict, "a supervisor of \(store.root) runs already")
         }
         for _ in 0..<200 {
             do throws(Errno) {
@@ -49,6 +53,7 @@ public final class Supervisor: @unchecked Sendable {
     /// Until SIGTERM or SIGINT, which unmount everything, or until nothing was mounted and nobody asked for `idle` seconds.
     /// - Parameter onReady: the socket answers.
     public func run(idle: Int?, onReady: () -> Void) throws(StoreError) {
+        mutex.locked { isOnDemand = idle != nil }
         let socket = try said { () throws(Errno) in try ControlSocket(store: store.root) }
         let lock = try said { () throws(Errno) in try socket.lock() }
         try said { () throws(Errno) in try socket.removeStale() }
@@ -96,16 +101,23 @@ public final class Supervisor: @unchecked Sendable {
         }
     }
     private func isIdle(for seconds: Int) -> Bool {
-        mutex.locked { guardians.isEmpty && Clock.monotonic &- lastUse > UInt64(seconds) * 1_000_000_000 }
+        mutex.locked { guardians.isEmpty && requestsUnderWay == 0 && Clock.monotonic &- lastUse > UInt64(seconds) * 1_000_000_000 }
     }
     /// Mounts stay as they are, for who comes next.
-    func leave() {
-        mutex.locked {
+    func leave() throws(StoreError) {
+        try mutex.locked { () throws(StoreError) in
+            guard isOnDemand else { throw StoreError(.conflict, "a supervisor of \(store.root) runs already") }
             isEnding = true
             isLeaving = true
         }
     }
-    func noteUse() { mutex.locked { lastUse = Clock.monotonic } }
+    func beginRequest() { mutex.locked { requestsUnderWay += 1 } }
+    func endRequest() {
+        mutex.locked {
+            requestsUnderWay -= 1
+            lastUse = Clock.monotonic
+        }
+    }
 
     // ---- what is found, and what becomes of it ----
 
@@ -140,7 +152,8 @@ public final class Supervisor: @unchecked Sendable {
     private func lookAfter() {
         let ended = mutex.locked { guardians.filter { !LinuxSys.Process.isRunning($0.value) }.map(\.key) }
         for id in ended {
-            locks.holding(id) {
+            // Somebody is at it: next time.
+            locks.ifFree(id) {
                 do throws(StoreError) {
                     // It may have been stopped, or replaced by an upgrade, which keeps the process.
                     let container = try store.container(id)
@@ -181,7 +194,8 @@ public final class Supervisor: @unchecked Sendable {
             guard !mutex.locked({ isEnding }), container.isStarted, try engine.state(container) != .started else { return }
             do throws(StoreError) {
                 // What ran in it has lost its root.
-                try engine.stop(container, force: true, patience: 0)
+                try engine.endProcesses(of: container)
+                try engine.clear(container)
                 watch(container, try engine.start(try store.container(id)))
                 Console.say("\(container.name): mounted again")
             } catch {

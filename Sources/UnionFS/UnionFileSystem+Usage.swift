@@ -137,7 +137,9 @@ extension UnionFileSystem {
         do throws(Errno) { return (try upperBlocks(node), record.cachedOpens > 0 || record.passthroughOpens > 0) } catch { return nil }
     }
 
-    func serveUsage(into buffer: MutableBytes) throws(Errno) -> Int {
+    /// The first question walks the layer, and then every change costs a little: not for anybody to bring about.
+    func serveUsage(into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
+        guard caller.uid == 0 || caller.uid == Process.effectiveUser else { throw .noData }
         let (bytes, restless) = try usageBytes()
         let text = Array("\(bytes) \(restless)".utf8)
         if buffer.count == 0 { return text.count }
@@ -172,7 +174,7 @@ extension UnionFileSystem {
             let top = try root.openDirectory(NameRef.dot)
             let status = try top.fd.status()
             found[status.ino] = Int64(clamping: status.blocks)
-            try walk(top.fd, device: status.dev, &found)
+            try walk(top.fd, device: status.dev, depth: 0, &found)
         } catch {
             usage.giveUp()
             throw error
@@ -182,7 +184,9 @@ extension UnionFileSystem {
             do throws(Errno) { return try upperStatus(node).ino } catch { return nil }
         }
     }
-    private func walk(_ directory: FD, device: UInt64, _ found: inout [UInt64: Int64]) throws(Errno) {
+    private func walk(_ directory: FD, device: UInt64, depth: Int, _ found: inout [UInt64: Int64]) throws(Errno) {
+        // A frame and a descriptor for each level.
+        if depth > 512 { throw .loop }
         var below: [FileName] = []
         var reader = DirectoryReader(directory)
         try reader.forEach { (name, _, _) throws(Errno) in
@@ -199,7 +203,7 @@ extension UnionFileSystem {
         for name in below {
             do throws(Errno) {
                 let child = try name.withRef { (n) throws(Errno) in try directory.openDirectory(n) }
-                try walk(child.fd, device: device, &found)
+                try walk(child.fd, device: device, depth: depth + 1, &found)
             } catch { if error != .noEntry && error != .notDirectory { throw error } }
         }
     }

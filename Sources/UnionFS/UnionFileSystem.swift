@@ -129,8 +129,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
         try changing(node) { () throws(Errno) in try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
     }
-    public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
-        if Self.isUsageQuestion(node, name) { return try serveUsage(into: buffer) }
+    public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
+        if Self.isUsageQuestion(node, name) { return try serveUsage(into: buffer, caller) }
         return try serveGetxattr(node, name, into: buffer)
     }
     public override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveListxattr(node, into: buffer, caller) }

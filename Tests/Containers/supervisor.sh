@@ -61,6 +61,10 @@ service=$!
 check "the service takes the place of one that was started on demand" until_true bash -c "[ \"\$(fuser '$store/run/supervisor.lock' 2>/dev/null | tr -d ' ')\" = $(pgrep -P $service || echo $service) ]"
 check "with the mounts" is "$(u ps --json | jq '.[] | select(.name == "one") | .guardian')" "$guardian"
 
+check "which another one does not" fails u supervise
+check "says so" says "runs already"
+check "it goes on" is "$(ask http://x/v1/version | jq -r .api)" v1
+
 heading "mounts fail"
 u create --name always --restart always base:1 >/dev/null && u start always >/dev/null
 u create --name thrice --restart on-failure:1 base:1 >/dev/null && u start thrice >/dev/null

@@ -178,7 +178,7 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             n.xattrs.append((name.owned, value.array))
         }
     }
-    override func getxattr(_ id: UInt64, _ name: NameRef, into buffer: MutableBytes) throws(Errno) -> Int {
+    override func getxattr(_ id: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             guard let x = try node(id).xattrs.first(where: { $0.name == name.owned }) else { throw .noData }
             if buffer.count == 0 { return x.value.count }

@@ -62,7 +62,11 @@ internal import LinuxSys
         unsafe self.archive = archive
         self.limit = limit
         input = Input(file)
-        unsafe archive_read_support_filter_all(archive)
+        // Those that are libraries: for others libarchive runs a program, and a file's first bytes would say which.
+        unsafe archive_read_support_filter_zstd(archive)
+        unsafe archive_read_support_filter_xz(archive)
+        unsafe archive_read_support_filter_lzma(archive)
+        unsafe archive_read_support_filter_bzip2(archive)
         unsafe archive_read_support_format_raw(archive)
         unsafe archive_read_support_format_empty(archive)
         let context = unsafe Unmanaged.passUnretained(input).toOpaque()

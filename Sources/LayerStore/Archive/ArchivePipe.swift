@@ -26,10 +26,9 @@ enum Piped {
         do throws(StoreError) { try body(pipe.read) } catch { failure = error }
         pipe.read.close()
         thread.join()
-        // What went wrong in packing is why reading ended.
-        if let error = outcome.error, failure != nil || error.kind != .system { throw error }
+        // Which of the two was the cause: a reader that stops ends the packing with EPIPE, and packing that fails ends the archive too early.
+        if let error = outcome.error, failure == nil || !error.description.hasSuffix(Errno(EPIPE).text) { throw error }
         if let failure { throw failure }
-        if let error = outcome.error { throw error }
     }
     /// Written by the thread, read when it has ended.
     private final class Outcome: @unchecked Sendable { var error: StoreError? }

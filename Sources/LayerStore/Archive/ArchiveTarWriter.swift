@@ -61,7 +61,7 @@ internal import LinuxSys
         unsafe archive_entry_set_mtime(entry, Int(member.mtime.seconds), Int(member.mtime.nanoseconds))
         unsafe archive_entry_set_size(entry, member.hardlink == nil && member.kind == .regular ? member.size : 0)
         if let target = member.hardlink { unsafe text(target) { unsafe archive_entry_copy_hardlink(entry, $0) } }
-        if member.kind == .symlink { unsafe text(member.symlink) { unsafe archive_entry_copy_symlink(entry, $0) } }
+        if member.kind == .symlink, member.hardlink == nil { unsafe text(member.symlink) { unsafe archive_entry_copy_symlink(entry, $0) } }
         if member.kind == .character || member.kind == .block {
             unsafe archive_entry_set_rdevmajor(entry, UInt(DeviceNumber.major(member.device)))
             unsafe archive_entry_set_rdevminor(entry, UInt(DeviceNumber.minor(member.device)))

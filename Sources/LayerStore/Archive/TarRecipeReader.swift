@@ -25,7 +25,7 @@ internal import LinuxSys
     private var damage: StoreError { StoreError(.damaged, "the layer's recipe is damaged") }
 
     private func copy(_ path: FileName, _ length: UInt64, _ output: ArchiveCompressor) throws(StoreError) {
-        let file = try told("\"\(path)\" of the layer") { () throws(Errno) in try path.withRef { (p) throws(Errno) in try tree.openBeneath(p, O_RDONLY | O_NONBLOCK) } }
+        let file = try told("\"\(path)\" of the layer") { () throws(Errno) in try path.withRef { (p) throws(Errno) in try tree.openInside(p, O_RDONLY | O_NONBLOCK) } }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
         defer { unsafe buffer.deallocate() }
         var left = length

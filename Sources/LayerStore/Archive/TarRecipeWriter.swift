@@ -7,7 +7,7 @@ internal import LinuxSys
 ///
 ///     L length bytes      bytes of the archive
 ///     F offset length     the contents of the file whose header begins at this offset of the archive
-///     N offset length path     where that file is in the layer, behind all the others
+///     N offset length path     where that file is in the layer, somewhere behind its F
 final class TarRecipeWriter {
     private let output: ArchiveCompressor
     private var pending: [UInt8] = []
@@ -56,6 +56,8 @@ final class TarRecipeWriter {
                 literal += header
                 readHeader(at: position + Int64(n) - 512)
                 header.removeAll(keepingCapacity: true)
+                // Members without contents, and zeros behind the last, are headers one after the other.
+                if literal.count > 64 << 10 { endLiteral() }
             }
             return n
         case .literal, .padding, .pax:
@@ -196,12 +198,11 @@ final class TarRecipeWriter {
     func name(_ offset: Int64, _ path: [UInt8]) {
         // One whose contents are among the literal bytes needs no name.
         guard isExact, unnamed.remove(offset) != nil else { return }
-        names.append(UInt8(ascii: "N"))
-        Varint.append(UInt64(bitPattern: offset), to: &names)
-        Varint.append(UInt64(path.count), to: &names)
-        names += path
+        pending.append(UInt8(ascii: "N"))
+        Varint.append(UInt64(bitPattern: offset), to: &pending)
+        Varint.append(UInt64(path.count), to: &pending)
+        pending += path
     }
-    private var names: [UInt8] = []
 
     /// A file is not as the archive has it any more.
     func spoil() { isExact = false }
@@ -211,7 +212,6 @@ final class TarRecipeWriter {
         if state != .header || !header.isEmpty || !unnamed.isEmpty { isExact = false }
         endLiteral()
         try flush()
-        try output.add(names)
         try output.finish()
         return isExact
     }

@@ -68,7 +68,8 @@ public struct ContainerDiff: Sendable {
         }
     }
 
-    private mutating func add(_ upper: FD, _ layers: [FD], _ path: FileName) throws(Errno) {
+    private mutating func add(_ upper: FD, _ layers: [FD], _ path: FileName, depth: Int = 0) throws(Errno) {
+        if depth > DirectoryTree.deepest { throw .loop }
         let isOpaque = try LayerForm.isOpaque(upper)
         var names: [FileName] = []
         var reader = DirectoryReader(upper)
@@ -106,7 +107,7 @@ public struct ContainerDiff: Sendable {
             guard status.isDirectory else { continue }
             do throws(Errno) {
                 let directory = try name.withRef { (n) throws(Errno) in try upper.openDirectory(n) }
-                if case .directory(let parts) = below { try add(directory.fd, parts.fds, inner) } else { try add(directory.fd, [], inner) }
+                if case .directory(let parts) = below { try add(directory.fd, parts.fds, inner, depth: depth + 1) } else { try add(directory.fd, [], inner, depth: depth + 1) }
                 withExtendedLifetime(below) {}
             } catch { if error != .noEntry && error != .notDirectory { throw error } }
         }

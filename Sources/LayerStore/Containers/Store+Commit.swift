@@ -31,7 +31,7 @@ extension Store {
         let layers = base.layers.map(\.digest) + [new.digest]
         let config = try configuration(base, layers, container, options)
         let image = PreparedImage(config: config, manifest: nil, names: name.map { [$0] } ?? [], layers: layers, new: [new], scratch: scratch)
-        return try enter([image])[0]
+        return try enter([image], of: container)[0]
     }
 
     /// All that the image's configuration has, known to us or not, with a layer and a step more.

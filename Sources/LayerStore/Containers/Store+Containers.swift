@@ -137,7 +137,7 @@ extension Store {
     }
     /// Once nobody writes it any more: until the next start that is what it takes.
     public func setBytes(_ id: String, _ bytes: Int64) throws(StoreError) {
-        try database.write { db in try db.execute(sql: "UPDATE container SET bytes = ? WHERE id = ? AND started = 0", arguments: [bytes, id]) }
+        try database.write { db in try db.execute(sql: "UPDATE container SET bytes = ? WHERE id = ? AND started = 0 AND bytes IS NULL", arguments: [bytes, id]) }
     }
     /// What the writable layer takes, as du(1) counts: a mount keeps the figure (UpperUsage in UnionFS); without one the layer is walked.
     /// - Returns: and whether it stays so as long as nobody writes: large files may get another block when their data go to the disk.

@@ -169,12 +169,16 @@ extension Store {
     }
 
     /// Puts layers in their places and the images into the database: all of them, or none.
-    func enter(_ images: [PreparedImage]) throws(StoreError) -> [ImportedImage] {
+    /// - Parameter container: that they were made of: one that was removed meanwhile was not whole when it was read.
+    func enter(_ images: [PreparedImage], of container: StoredContainer? = nil) throws(StoreError) -> [ImportedImage] {
         var entered: [ImportedImage] = []
         try exclusively { () throws(StoreError) in
             let before = try database.read { db in Set(try String.fetchAll(db, sql: "SELECT diff_id FROM layer")) }
             for image in images { try place(image.new, from: image.scratch) }
             try database.write { db in
+                if let container, try Bool.fetchOne(db, sql: "SELECT 1 FROM container WHERE id = ?", arguments: [container.id]) != true {
+                    throw StoreError(.conflict, "\(container.name) was removed meanwhile")
+                }
                 for image in images {
                     let id = Digest.of(image.config)
                     try Store.enter(image.new, db)

@@ -9,6 +9,7 @@ final class LayerPacker {
     /// Files with several names, by inode: where the first was.
     private var links: [UInt64: [UInt8]] = [:]
     private let device: UInt64
+    private var depth = 0
     private var leftOut: Set<FileName> = []
 
     private init(_ output: ArchiveTarWriter, _ content: Content, device: UInt64) {
@@ -80,6 +81,9 @@ final class LayerPacker {
     }
 
     private func add(_ directory: FD, _ path: [UInt8]) throws(StoreError) {
+        depth += 1
+        defer { depth -= 1 }
+        if depth > DirectoryTree.deepest { throw StoreError(.invalid, "\"\(FileName(bytes: path.prefix(200)))…\" lies deeper than \(DirectoryTree.deepest) directories") }
         var names: [FileName] = []
         try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
             var reader = DirectoryReader(directory)
@@ -106,13 +110,14 @@ final class LayerPacker {
             if name.bytes.starts(with: LayerForm.whiteoutPrefix) { return try marker(Array(name.bytes), Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
         }
         var entry = entry(status, path)
-        if !status.isDirectory, status.nlink > 1 {
-            if let first = links[status.ino] {
-                entry.hardlink = first
-                return try output.begin(entry)
-            }
-            links[status.ino] = path
+        // A socket is nothing without its server.
+        if status.kind == .socket { return }
+        if !status.isDirectory, status.nlink > 1, let first = links[status.ino] {
+            entry.hardlink = first
+            return try output.begin(entry)
         }
+        defer { if !status.isDirectory, status.nlink > 1, isWritten { links[status.ino] = path } }
+        isWritten = false
         switch status.kind {
         case .directory:
             let inside = try opened(directory, name, O_RDONLY | OpenFlags.directory, path)
@@ -123,21 +128,35 @@ final class LayerPacker {
             }
             try add(inside.fd, path)
         case .regular:
-            let file = try opened(directory, name, O_RDONLY | O_NONBLOCK, path)
+            let file = try openedFile(directory, name, status, path)
             entry.xattrs = try attributes(file.fd, FileName(""), path)
             try output.begin(entry)
+            isWritten = true
             try output.add(file.fd, size: entry.size)
         case .symlink:
             entry.symlink = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in Array(try directory.readLink(n).bytes) } }
             entry.xattrs = try attributes(directory, name, path)
             try output.begin(entry)
+            isWritten = true
         case .character, .block, .fifo:
             entry.xattrs = try attributes(directory, name, path)
             try output.begin(entry)
-        default: break // A socket is nothing without its server.
+            isWritten = true
+        default: break
         }
     }
 
+    private var isWritten = false
+    /// The very file that was looked at: a container may put a device in its place meanwhile, and to open one does something.
+    private func openedFile(_ directory: FD, _ name: FileName, _ looked: FileStatus, _ path: [UInt8]) throws(StoreError) -> OwnedFD {
+        try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+            let place = try name.withRef { (n) throws(Errno) in try directory.openPath(n) }
+            let status = try place.fd.status()
+            // Another one by now: as one that is gone.
+            guard status.isRegular, status.ino == looked.ino, status.dev == looked.dev else { throw Errno.noEntry }
+            return try place.fd.reopenQuietly(O_RDONLY | O_NONBLOCK)
+        }
+    }
     private func opened(_ directory: FD, _ name: FileName, _ flags: Int32, _ path: [UInt8]) throws(StoreError) -> OwnedFD {
         try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.openQuietly(n, flags | O_NOFOLLOW) } }
     }

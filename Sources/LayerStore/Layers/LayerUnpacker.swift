@@ -7,7 +7,7 @@ final class LayerUnpacker {
     struct Limits: Sendable {
         /// Bytes of the archive when unpacked, and members of it.
         var bytes: Int64 = 256 << 30
-        var members = 20_000_000
+        var members = 5_000_000
     }
 
     enum Purpose: Sendable {
@@ -29,9 +29,12 @@ final class LayerUnpacker {
     private var parentPath: [[UInt8]] = []
     private var parent: OwnedFD
     /// Directories that the archive does not have and that something of it lies in: what they are like, the layers below say.
-    private(set) var implied: [FileName] = []
+    var implied: [FileName] { impliedOrder.filter { impliedNames.contains($0) } }
+    private var impliedOrder: [FileName] = []
+    private var impliedNames: Set<FileName> = []
+    private func imply(_ name: FileName) { if impliedNames.insert(name).inserted { impliedOrder.append(name) } }
     /// Times of directories, put right at the end.
-    private var directories: [(path: FileName, mtime: Timestamp)] = []
+    private var directories: [(path: FileName, mtime: Timestamp, mode: UInt32)] = []
 
     init(root: FD, recipe: TarRecipeWriter?, limits: Limits, for purpose: Purpose = .layer) throws(StoreError) {
         self.purpose = purpose
@@ -48,9 +51,11 @@ final class LayerUnpacker {
             try add(entry, archive)
         }
         try archive.drain()
-        for (path, mtime) in directories.reversed() {
+        for (path, mtime, mode) in directories.reversed() {
             do throws(Errno) {
                 let directory = try open(path)
+                // Until now its owner had to write into it.
+                if !isRoot, mode & 0o700 != 0o700 { try directory.fd.changeMode(NameRef.empty, mode) }
                 try directory.fd.setTimes(NameRef.empty, access: mtime, modification: mtime)
             } catch { if error != .noEntry && error != .notDirectory { throw StoreError(error, doing: "\"\(path)\"") } }
         }
@@ -61,6 +66,7 @@ final class LayerUnpacker {
     /// The components of a member's path; none for the root itself.
     private static func components(_ path: [UInt8]) throws(StoreError) -> [[UInt8]] {
         var out: [[UInt8]] = []
+        if path.count > 4096 { throw StoreError(.hostile, "the archive has a path of \(path.count) bytes, which is too long") }
         for part in path.split(separator: 0x2f) where !part.elementsEqual([0x2e]) {
             if part.elementsEqual([0x2e, 0x2e]) { throw StoreError(.hostile, "\"\(FileName(bytes: path))\" climbs out of the archive") }
             if part.count > 255 { throw StoreError(.hostile, "\"\(FileName(bytes: path.prefix(80)))…\" has a name of more than 255 bytes") }
@@ -69,6 +75,7 @@ final class LayerUnpacker {
         return out
     }
     private static func joined(_ components: some Sequence<[UInt8]>) -> FileName { FileName(bytes: components.joined(separator: [0x2f])) }
+    private var isCopy: Bool { if case .copy = purpose { true } else { false } }
     private func open(_ path: FileName) throws(Errno) -> OwnedFD {
         if path.isEmpty { return try root.openDirectory(NameRef.dot) }
         return try path.withRef { (p) throws(Errno) in try root.openInside(p, O_RDONLY | OpenFlags.directory) }
@@ -87,20 +94,27 @@ final class LayerUnpacker {
                     try FileName(bytes: last).withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o755) }
                     parent = try open(name)
                 }
-                implied.append(name)
-            case .notDirectory:
+                imply(name)
+            case .notDirectory where !isCopy:
                 // A file was there, and now something below it: the later one is right.
                 guard let last = path.last else { throw StoreError(error, doing: "the new layer") }
                 try enter(path.dropLast())
                 try told("\"\(name)\"") { () throws(Errno) in
                     let entry = FileName(bytes: last)
+                    var wasWhiteout = false
                     try entry.withRef { (n) throws(Errno) in
-                        if try parent.fd.status(n).isSymlink { throw Errno.loop }
-                        try parent.fd.unlink(n)
+                        do throws(Errno) {
+                            let old = try parent.fd.status(n)
+                            if old.isSymlink { throw Errno.loop }
+                            wasWhiteout = LayerForm.isWhiteout(old)
+                            try parent.fd.unlink(n)
+                        } catch { if error != .noEntry { throw error } }
                         try parent.fd.makeDirectory(n, mode: 0o755)
                     }
                     parent = try open(name)
+                    if wasWhiteout { try LayerForm.markOpaque(parent.fd) }
                 }
+                imply(name)
                 recipe?.spoil()
             case .crossDevice, .loop: throw StoreError(.hostile, "\"\(name)\" leads out of the archive by a symbolic link")
             default: throw StoreError(error, doing: "\"\(name)\"")
@@ -116,7 +130,7 @@ final class LayerUnpacker {
         guard let last = path.last else {
             if entry.kind == .directory {
                 try attributes(entry, root, FileName(""))
-                directories.append((FileName(""), entry.mtime))
+                directories.append((FileName(""), entry.mtime, entry.permissions))
             }
             return
         }
@@ -140,8 +154,8 @@ final class LayerUnpacker {
                 }
             }
             try attributes(entry, parent.fd, name)
-            directories.append((shown, entry.mtime))
-            implied.removeAll { $0 == shown }
+            directories.append((shown, entry.mtime, entry.permissions))
+            impliedNames.remove(shown)
         case .regular: try addFile(entry, name, shown, archive)
         case .symlink:
             if entry.symlink.isEmpty { throw StoreError(.invalid, "\"\(shown)\" is a symbolic link whose target cannot be read: it is empty, or not UTF-8 in a pax header") }
@@ -172,13 +186,15 @@ final class LayerUnpacker {
                     if error == .noEntry { return false }
                     throw error
                 }
+                // As cp(1) has it: neither takes the other's place.
+                if case .copy = purpose, old.isDirectory != forDirectory { throw old.isDirectory ? Errno.isDirectory : Errno.notDirectory }
                 if old.isDirectory {
                     if forDirectory { return false }
                     try DirectoryTree.remove(name, in: parent.fd)
                     recipe?.spoil()
                     return false
                 }
-                if old.isRegular { recipe?.spoil() }
+                if old.isRegular || old.isSymlink { recipe?.spoil() }
                 try parent.fd.unlink(n)
                 return LayerForm.isWhiteout(old)
             }
@@ -250,7 +266,7 @@ final class LayerUnpacker {
                         if error != .notSupported && error != .notPermitted { throw error }
                     }
                 }
-                if entry.kind != .symlink { try place.changeMode(n, entry.permissions) }
+                if entry.kind != .symlink { try place.changeMode(n, entry.kind == .directory && !isRoot ? entry.permissions | 0o700 : entry.permissions) }
                 if entry.kind != .directory { try place.setTimes(n, access: entry.mtime, modification: entry.mtime) }
             }
         } catch { throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"") }

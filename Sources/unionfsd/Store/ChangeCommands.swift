@@ -21,7 +21,8 @@ struct Diff: ParsableCommand {
         if stat {
             for kind in [ContainerDiff.Kind.added, .changed, .deleted] {
                 let those = changes.filter { $0.kind == kind }
-                print("\(kind.rawValue)  \(those.count)  \(Units.bytes(those.reduce(0) { $0 + $1.size }))")
+                let bytes = those.reduce(UInt64(0)) { sum, change in sum.addingReportingOverflow(change.size).overflow ? .max : sum + change.size }
+                print("\(kind.rawValue)  \(those.count)  \(Units.bytes(bytes))")
             }
         } else if json {
             print(try Documents.text(changes.map { ChangeMessage(kind: $0.kind.rawValue, path: $0.path.description, size: $0.size) }))
@@ -104,7 +105,12 @@ enum Started {
     static func during(_ store: Store, _ container: StoredContainer, _ body: () throws(StoreError) -> Void) throws {
         let wasStarted = try told { () throws(StoreError) in try ContainerEngine(store).state(container) == .started }
         if !wasStarted { try Control.start(store, container) }
-        defer { if !wasStarted { try? Control.stop(store, container, force: true, timeout: 0) } }
+        let began = try told { () throws(StoreError) in try store.container(container.id).startedAt }
+        defer {
+            // Unless somebody has begun to use it.
+            if !wasStarted, let now = try? store.container(container.id), now.startedAt == began, let engine = try? ContainerEngine(store).look(),
+               !ContainerEngine(store).state(now, in: engine).isBusy { try? Control.stop(store, container, timeout: 0) }
+        }
         try told(body)
     }
 }

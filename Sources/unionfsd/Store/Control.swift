@@ -23,6 +23,15 @@ enum Control {
     }
 
     private static func startingOne(_ store: Store, _ method: ControlClient.Method, _ path: String) throws(ControlClient.Failure) -> [UInt8] {
+        // It may be another's that comes first; and one that is just ending makes ours end, too: then one more.
+        for attempt in 0..<2000 {
+            if attempt % 300 == 0 { try startOne(store) }
+            do throws(ControlClient.Failure) { return try client(store).send(method, path) } catch { guard case .absent = error else { throw error } }
+            Process.sleep(milliseconds: 5)
+        }
+        throw .broken("the supervisor does not answer: see \(store.root)/run/supervisor.log")
+    }
+    private static func startOne(_ store: Store) throws(ControlClient.Failure) {
         do throws(Errno) {
             let program = try FD.currentDirectory.readLink(FileName("/proc/self/exe"))
             let socket = try ControlSocket(store: store.root)
@@ -30,12 +39,6 @@ enum Control {
             let log = try socket.openLog()
             _ = try Process.spawn(program, ["unionfsd", "supervise", "--root", store.root, "--idle", FileName("\(idle)")], input: null.fd, output: log.fd, error: log.fd, ownSession: true)
         } catch { throw .broken("no supervisor can be started: \(error.text)") }
-        // It may be another's that comes first.
-        for _ in 0..<2000 {
-            do throws(ControlClient.Failure) { return try client(store).send(method, path) } catch { guard case .absent = error else { throw error } }
-            Process.sleep(milliseconds: 5)
-        }
-        throw .broken("the supervisor does not answer: see \(store.root)/run/supervisor.log")
     }
 
     private static func sentence(_ failure: ControlClient.Failure) -> String {

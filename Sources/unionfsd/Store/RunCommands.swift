@@ -34,6 +34,8 @@ struct Run: ParsableCommand {
         if tty && detach { throw ValidationError("--tty and --detach exclude each other") }
     }
     func run() throws {
+        // For what runs in the container; before there is another thread that they could end.
+        Process.holdSignals()
         let store = try store.open()
         let program = try told { () throws(StoreError) in try ContainerRuntime(runtime) }
         let container = try Create.create(store, options, name, image, command)
@@ -74,6 +76,8 @@ struct Exec: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
     func run() throws {
+        // For what runs in the container; before there is another thread that they could end.
+        Process.holdSignals()
         let store = try store.open()
         let environment = try env.map(SpecOptions.variable)
         let status = try told { () throws(StoreError) in

@@ -17,9 +17,12 @@ struct Supervise: ParsableCommand {
     var idle: Int?
 
     func validate() throws {
-        if let idle, idle < 1 { throw ValidationError("--idle must be a number of seconds above 0") }
+        if let idle, idle < 1 || idle > 1 << 30 { throw ValidationError("--idle must be a number of seconds above 0") }
     }
     func run() throws {
+        // Before there is another thread that they could end.
+        Process.holdSignals()
+        _ = Process.raiseOpenFileLimit()
         let store = try store.open()
         // One that was started on demand makes room for the one that is to stay.
         if idle == nil { try told { () throws(StoreError) in try Supervisor.replace(store) } }

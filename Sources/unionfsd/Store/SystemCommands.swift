@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Containers
 internal import LayerStore
 internal import LinuxSys
+internal import MountState
 
 struct Volume: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -141,6 +142,7 @@ struct SystemPrune: ParsableCommand {
             }
             return try store.sweep()
         }
+        for sentence in swept.kept { Console.say("not removed: \(sentence)") }
         print("removed: \(removed.containers) containers, \(removed.images) images, \(removed.volumes) volumes, \(swept.leftovers) leftovers, \(swept.layers) layers")
     }
 }
