@@ -80,6 +80,9 @@ struct Umount: ParsableCommand {
             }
             Process.sleep(milliseconds: 5)
         }
+        // The guardian has the layers open until it is gone itself, a moment later.
+        let guardian = mount.record.guardian, soon = min(end, Clock.monotonic + 2_000_000_000)
+        while guardian > 1, Process.isRunning(guardian), Clock.monotonic <= soon { Process.sleep(milliseconds: 2) }
         // Of a process that died, nobody else takes the entry away.
         MountRegistry.remove(mount)
     }
