@@ -41,7 +41,8 @@ extension UnionFileSystem {
     private func copyUpOne(_ node: UInt32, _ cause: CopyUpCause, _ extent: CopyUpExtent) throws(Errno) -> Bool {
         try claims.holding(node) { () throws(Errno) in
             if isUpper(node, extent) { return true }
-            let held = (willChange(node), table.nameAndParent(node).map { willChange($0.parent) } ?? 0)
+            // The name is looked up for this alone: not where nobody has asked.
+            let held: (UInt32, UInt32) = usage.isOn ? (willChange(node), table.nameAndParent(node).map { willChange($0.parent) } ?? 0) : (0, 0)
             defer {
                 changed(held.0)
                 changed(held.1)

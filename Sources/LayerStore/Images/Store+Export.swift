@@ -11,8 +11,7 @@ extension Store {
         let image = try image(reference)
         let scratch = try StoreScratch(self)
         let layout = try scratch.makeDirectory("layout")
-        let (config, manifest) = try writeLayout(image, reference, into: layout.fd, compress: compress)
-        _ = config
+        let manifest = try writeLayout(image, reference, into: layout.fd, compress: compress)
         switch form {
         case .archive:
             if target == "-" { try LayerPacker.pack(layout.fd, .tree, .plain, to: FD.standardOutput) } else {
@@ -25,7 +24,7 @@ extension Store {
         return manifest
     }
 
-    private func writeLayout(_ image: StoredImage, _ reference: String, into layout: FD, compress: Bool) throws(StoreError) -> (Digest, Digest) {
+    private func writeLayout(_ image: StoredImage, _ reference: String, into layout: FD, compress: Bool) throws(StoreError) -> Digest {
         let blobs = try told("the export") { () throws(Errno) in
             try layout.makeDirectory(NameRef("blobs"), mode: 0o755)
             let blobs = try layout.openDirectory(NameRef("blobs"))
@@ -66,7 +65,7 @@ extension Store {
         }
         try put(try Document.bytes(ImageIndex(manifests: [descriptor])), "index.json", layout)
         try put(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8), "oci-layout", layout)
-        return (configDigest, manifestDigest)
+        return manifestDigest
     }
     private func put(_ bytes: [UInt8], _ blobs: FD) throws(StoreError) -> Digest {
         let digest = Digest.of(bytes)
