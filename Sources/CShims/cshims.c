@@ -313,6 +313,7 @@ long cs_close_range(unsigned first, unsigned last) {
 	return 0;
 }
 long cs_unshare(int flags) { RET(unshare(flags)); }
+long cs_setns(int fd, int kind) { RET(setns(fd, kind)); }
 long cs_set_fsuid(uint32_t uid) { return syscall(SYS_setfsuid, uid); }
 long cs_set_fsgid(uint32_t gid) { return syscall(SYS_setfsgid, gid); }
 long cs_setgroups_thread(size_t n, const uint32_t *g) { RET(syscall(SYS_setgroups, n, g)); }
@@ -369,7 +370,22 @@ long cs_set_nonblock(int fd, int on) {
 	RET(fcntl(fd, F_SETFL, on ? f | O_NONBLOCK : f & ~O_NONBLOCK));
 }
 long cs_flock(int fd, int operation) { RET(flock(fd, operation)); }
+long cs_lock_byte(int fd, long offset, int exclusive, int wait) {
+	struct flock l = { .l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1 };
+	RET(fcntl(fd, wait ? F_SETLKW : F_SETLK, &l));
+}
+long cs_unlock_byte(int fd, long offset) {
+	struct flock l = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1 };
+	RET(fcntl(fd, F_SETLK, &l));
+}
+long cs_byte_holder(int fd, long offset) {
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1 };
+	if (fcntl(fd, F_GETLK, &l) < 0) return -(long)errno;
+	if (l.l_type == F_UNLCK) return 0;
+	return l.l_pid > 0 ? l.l_pid : -ESRCH;
+}
 long cs_chdir(const char *p) { RET(chdir(p)); }
+long cs_fchdir(int fd) { RET(fchdir(fd)); }
 long cs_dup2(int from, int to) { RET(dup2(from, to)); }
 int cs_isatty(int fd) { return isatty(fd); }
 long cs_is_initial_userns(void) {

@@ -71,10 +71,12 @@ struct RuntimeBundle {
         var out = [
             mount("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"]),
             mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-            mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+            mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] + (UserNamespace.hasGroup(5) ? ["gid=5"] : [])),
             mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
             mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
-            mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
+            // Of the machine's network in a user namespace only the machine's root could mount it anew.
+            spec.network == .host && !LinuxSys.Process.isInInitialUserNamespace ? mount("/sys", "bind", "/sys", ["rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"])
+                : mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
         ]
         if spec.network == .host {
             // Of the machine's network, which the container is in.

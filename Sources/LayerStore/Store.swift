@@ -44,6 +44,12 @@ public final class Store: Sendable {
         }
     }
 
+    /// Its directory, its owner's alone and made where there is none; as the kernel names it.
+    public static func makeRoot(_ root: FileName) throws(StoreError) -> FileName {
+        let (path, directory) = try open(root)
+        directory.close()
+        return path
+    }
     private static func open(_ root: FileName) throws(StoreError) -> (FileName, FD) {
         try makeParents(root)
         return try told("the store \(root)") { () throws(Errno) in

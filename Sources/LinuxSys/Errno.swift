@@ -8,6 +8,7 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
 
     public static let notPermitted = Errno(EPERM)
     public static let noEntry = Errno(ENOENT)
+    public static let noProcess = Errno(ESRCH)
     public static let interrupted = Errno(EINTR)
     public static let io = Errno(EIO)
     public static let badDescriptor = Errno(EBADF)

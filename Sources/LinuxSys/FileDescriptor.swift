@@ -51,3 +51,15 @@ extension FD {
     public func awaitLock() throws(Errno) { try checked { cs_flock(raw, LOCK_EX) } }
     public func unlock() throws(Errno) { try checked { cs_flock(raw, LOCK_UN) } }
 }
+
+/// Locks of single bytes (fcntl(2), record locks). They are the process's own, and say who has them: gone with the process, or as soon as it closes any descriptor of that file.
+extension FD {
+    public func awaitByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 1, 1) } }
+    public func shareByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 0, 0) } }
+    public func releaseByte(_ offset: Int) throws(Errno) { try checked { cs_unlock_byte(raw, offset) } }
+    /// Some other process that has this byte, alone or with others. ESRCH: it is of another process namespace.
+    public func byteHolder(_ offset: Int) throws(Errno) -> Int32? {
+        let pid = Int32(truncatingIfNeeded: try checked { cs_byte_holder(raw, offset) })
+        return pid == 0 ? nil : pid
+    }
+}

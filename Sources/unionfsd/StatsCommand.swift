@@ -39,6 +39,7 @@ struct Stats: ParsableCommand {
     }
 
     func run() throws {
+        if mountpoint == nil && !json { StatsTable.enterNamespace() }
         var earlier: [FileName: StatisticsSnapshot] = [:]
         repeat {
             guard let mounts = try wanted(seen: !earlier.isEmpty) else { return }

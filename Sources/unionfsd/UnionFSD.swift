@@ -28,7 +28,7 @@ struct UnionFSD: ParsableCommand {
             CommandGroup(name: "Mounts", subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self]),
             CommandGroup(name: "Containers", subcommands: [Run.self, Create.self, Start.self, Exec.self, Stop.self, Remove.self, ListContainers.self, Inspect.self, Diff.self, Commit.self, Copy.self,
                                                            Export.self]),
-            CommandGroup(name: "Images and volumes", subcommands: [Image.self, Volume.self, System.self, Supervise.self]),
+            CommandGroup(name: "Images and volumes", subcommands: [Image.self, Volume.self, System.self, Supervise.self, Unshare.self]),
             CommandGroup(name: "This machine", subcommands: [Doctor.self, ShowVersion.self]),
         ])
 }

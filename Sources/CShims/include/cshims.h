@@ -128,6 +128,7 @@ int cs_wtermsig(int status);
 long cs_kill(int pid, int sig);
 long cs_close_range(unsigned first, unsigned last);
 long cs_unshare(int flags);
+long cs_setns(int fd, int kind);
 long cs_set_fsuid(uint32_t uid);	/* of this thread; answers the previous one */
 long cs_set_fsgid(uint32_t gid);
 /* The supplementary groups of this thread alone (the raw system call). */
@@ -140,8 +141,14 @@ int cs_is_chown(long number);	/* of a system call */
 long cs_set_effective(uint64_t effective, uint64_t among);	/* capset(2) of this thread: of these bits, those */
 long cs_set_nonblock(int fd, int on);
 long cs_flock(int fd, int operation);
+/* fcntl(2) record locks, the process's own: gone with it, or with the first close(2) of any descriptor of the file. */
+long cs_lock_byte(int fd, long offset, int exclusive, int wait);
+long cs_unlock_byte(int fd, long offset);
+/* The process that keeps others from locking that byte for themselves; 0 where none does, -ESRCH where it is of another process namespace. */
+long cs_byte_holder(int fd, long offset);
 long cs_is_initial_userns(void);
 long cs_chdir(const char *path);
+long cs_fchdir(int fd);
 long cs_dup2(int from, int to);
 int cs_isatty(int fd);
 

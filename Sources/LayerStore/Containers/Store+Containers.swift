@@ -109,7 +109,7 @@ extension Store {
         let layer = try layerDirectory(top.digest)
         try told("the container's root") { () throws(Errno) in
             let root = try layer.fd.status(NameRef("diff"))
-            if Process.effectiveUser == 0 { try container.changeOwner(NameRef("diff"), uid: root.uid, gid: root.gid) }
+            if LayerForm.keepsOwners { try container.changeOwner(NameRef("diff"), uid: root.uid, gid: root.gid) }
             try container.changeMode(NameRef("diff"), root.permissions)
         }
     }

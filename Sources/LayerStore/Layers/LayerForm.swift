@@ -8,6 +8,8 @@ enum LayerForm {
 
     /// `trusted.` where that is ours to write: not in a user namespace.
     static let usesTrusted = Process.isInInitialUserNamespace && Process.hasCapability(Capability.sysAdmin)
+    /// A layer's files have owners of their own where there is more than one user to own them.
+    static let keepsOwners = Process.effectiveUser == 0 && UserNamespace.userCount > 1
     private static func opaqueAttribute() -> NameRef { usesTrusted ? NameRef("trusted.overlay.opaque") : NameRef("user.overlay.opaque") }
 
     static func markOpaque(_ directory: FD) throws(Errno) { try directory.setXattr(NameRef.empty, opaqueAttribute(), text: "y") }

@@ -17,7 +17,7 @@ final class LayerTree {
                 let source = try path.withRef { (p) throws(Errno) in try tree.fd.openBeneath(p, O_RDONLY | OpenFlags.directory) }
                 let status = try source.fd.status()
                 let target = try path.withRef { (p) throws(Errno) in try layer.openBeneath(p, O_RDONLY | OpenFlags.directory) }
-                if Process.effectiveUser == 0 { try target.fd.changeOwner(NameRef.empty, uid: status.uid, gid: status.gid) }
+                if LayerForm.keepsOwners { try target.fd.changeOwner(NameRef.empty, uid: status.uid, gid: status.gid) }
                 var names: [FileName] = []
                 try source.fd.listXattrs(NameRef.empty).forEachName { (name) throws(Errno) in names.append(name.owned) }
                 for name in names where !LayerForm.isPrivate(name) {

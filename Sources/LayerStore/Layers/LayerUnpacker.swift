@@ -257,9 +257,15 @@ final class LayerUnpacker {
             let mode: UInt32 = entry.kind == .directory ? (isPublic ? 0o755 : 0o700) : (isPublic ? 0o644 : 0o600)
             return try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try place.changeMode(n, mode) } }
         }
+        var hasForeignOwner = false
         do throws(Errno) {
             try name.withRef { (n) throws(Errno) in
-                if isRoot { try place.changeOwner(n, uid: entry.uid, gid: entry.gid) }
+                if LayerForm.keepsOwners {
+                    do throws(Errno) { try place.changeOwner(n, uid: entry.uid, gid: entry.gid) } catch {
+                        if error == .invalid { hasForeignOwner = true }
+                        throw error
+                    }
+                }
                 for (attribute, value) in entry.xattrs where !LayerForm.isPrivate(attribute) {
                     do throws(Errno) { try attribute.withRef { (a) throws(Errno) in try place.setXattr(n, a, value) } } catch {
                         // A filesystem, or a user, that cannot have it: as tar does.
@@ -269,6 +275,11 @@ final class LayerUnpacker {
                 if entry.kind != .symlink { try place.changeMode(n, entry.kind == .directory && !isRoot ? entry.permissions | 0o700 : entry.permissions) }
                 if entry.kind != .directory { try place.setTimes(n, access: entry.mtime, modification: entry.mtime) }
             }
-        } catch { throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"") }
+        } catch {
+            if hasForeignOwner {
+                throw StoreError(.invalid, "\"\(FileName(bytes: entry.path))\" belongs to \(entry.uid):\(entry.gid), and there are ids up to \(UserNamespace.userCount - 1) here: /etc/subuid and /etc/subgid can give more (usermod --add-subuids, --add-subgids)")
+            }
+            throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"")
+        }
     }
 }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Containers
 internal import LayerStore
 internal import LinuxSys
 
@@ -9,7 +10,13 @@ struct StoreOptions: ParsableArguments {
 
     var path: FileName { root.map(Words.name) ?? Process.environment("UNIONFSD_ROOT") ?? Store.defaultRoot }
 
-    func open() throws -> Store { try told { () throws(StoreError) in try Store(path) } }
+    /// Before the first thread: an ordinary user's is used in a namespace of its own.
+    func open() throws -> Store {
+        try told { () throws(StoreError) in
+            try StoreNamespace.enter(path)
+            return try Store(path)
+        }
+    }
 }
 
 /// A failure of the store, as the command line says it: a sentence, and exit status 1.

@@ -1,0 +1,86 @@
+internal import CShims
+internal import Glibc
+
+/// A user namespace, in which an ordinary user can be root, and the mount namespace that belongs to it (user_namespaces(7)). All of it before a process's first thread.
+public struct UserNamespace: ~Copyable {
+    private let users: OwnedFD, mounts: OwnedFD
+
+    /// Those that a process is in. ENOENT: there is no such process; EACCES: it is none of ours.
+    public init(of pid: Int32) throws(Errno) {
+        let users = try FD.currentDirectory.open(FileName("/proc/\(pid)/ns/user"), O_RDONLY)
+        let mounts = try FD.currentDirectory.open(FileName("/proc/\(pid)/ns/mnt"), O_RDONLY)
+        self.users = users
+        self.mounts = mounts
+    }
+
+    /// This process goes there, and is root there if the namespace is its user's. There is no way back. Its current directory stays the same one.
+    public func enter() throws(Errno) {
+        let here = try FD.currentDirectory.open(NameRef.dot, OpenFlags.path | OpenFlags.directory)
+        let path = try here.fd.path(), status = try here.fd.status()
+        try checked { cs_setns(users.number, CLONE_NEWUSER) }
+        // Moves the current directory to the namespace's root.
+        try checked { cs_setns(mounts.number, CLONE_NEWNS) }
+        do throws(Errno) {
+            let there = try FD.currentDirectory.open(path, OpenFlags.path | OpenFlags.directory)
+            let now = try there.fd.status()
+            guard now.dev == status.dev && now.ino == status.ino else { throw Errno.stale }
+            try there.fd.makeCurrent()
+        } catch {
+            // Mounted out there and not in here: what is open is reached all the same.
+            try here.fd.makeCurrent()
+        }
+    }
+
+    /// This process gets new ones. It has no number in it that it could act under until somebody outside has written its maps.
+    public static func make() throws(Errno) { try checked { cs_unshare(CLONE_NEWUSER | CLONE_NEWNS) } }
+
+    /// Which user namespace a process is in, to be compared.
+    public static func name(of pid: Int32) throws(Errno) -> FileName { try FD.currentDirectory.readLink(FileName("/proc/\(pid)/ns/user")) }
+
+    /// How many users there are in this process's namespace, at most 2^32.
+    public static var userCount: UInt64 { ranges(FileName("/proc/self/uid_map")).reduce(0) { $0 + UInt64($1.count) } }
+    public static func hasGroup(_ gid: UInt32) -> Bool { ranges(FileName("/proc/self/gid_map")).contains { gid >= $0.start && gid - $0.start < $0.count } }
+    private static func ranges(_ map: FileName) -> [SubordinateIDs.Range] {
+        guard let file = try? FD.currentDirectory.open(map, O_RDONLY), let text = try? file.fd.readAll(limit: 1 << 20) else { return [] }
+        return text.split(separator: 0x0a).compactMap { line in
+            let n = line.split(separator: 0x20).compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
+            return n.count == 3 ? SubordinateIDs.Range(start: n[0], count: n[2]) : nil
+        }
+    }
+}
+private let CLONE_NEWUSER: Int32 = 0x1000_0000
+private let CLONE_NEWNS: Int32 = 0x2_0000
+
+extension FD {
+    func makeCurrent() throws(Errno) { try checked { cs_fchdir(raw) } }
+}
+
+/// The ids that an ordinary user may give to others in a namespace (subuid(5), subgid(5)).
+public enum SubordinateIDs {
+    public struct Range: Equatable, Sendable {
+        public let start: UInt32, count: UInt32
+        public init(start: UInt32, count: UInt32) {
+            self.start = start
+            self.count = count
+        }
+    }
+
+    /// - Parameters:
+    ///   - text: of /etc/subuid or /etc/subgid: `NAME:START:COUNT`, the name a user's, or their number.
+    public static func ranges(of user: UInt32, name: [UInt8]?, in text: [UInt8]) -> [Range] {
+        text.split(separator: 0x0a).compactMap { line in
+            let fields = line.split(separator: 0x3a, omittingEmptySubsequences: false)
+            guard fields.count == 3, let start = number(fields[1]), let count = number(fields[2]), count > 0, !start.addingReportingOverflow(count).overflow else { return nil }
+            guard name.map({ fields[0].elementsEqual($0) }) == true || number(fields[0]) == user else { return nil }
+            return Range(start: start, count: count)
+        }
+    }
+    public static func users(of user: UInt32, name: [UInt8]?) -> [Range] { read(FileName("/etc/subuid"), user, name) }
+    public static func groups(of user: UInt32, name: [UInt8]?) -> [Range] { read(FileName("/etc/subgid"), user, name) }
+
+    private static func read(_ path: FileName, _ user: UInt32, _ name: [UInt8]?) -> [Range] {
+        guard let file = try? FD.currentDirectory.open(path, O_RDONLY), let text = try? file.fd.readAll(limit: 16 << 20) else { return [] }
+        return ranges(of: user, name: name, in: text)
+    }
+    private static func number(_ text: ArraySlice<UInt8>) -> UInt32? { UInt32(String(decoding: text, as: UTF8.self)) }
+}
