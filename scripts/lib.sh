@@ -82,6 +82,7 @@ cleanup() {
     for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null; done
     wait 2>/dev/null
     rm -f "$(apt_log)"
+    ordinary_leave
     if [ -n "$SCRATCH" ]; then
         unmount_below "$SCRATCH"
         # One filesystem: if something is still mounted after all, its content is not ours to remove.
@@ -105,6 +106,29 @@ unmount_below() {
     local point
     mounts_below "$1" | while IFS= read -r point; do
         timeout 20 umount "$point" 2>/dev/null || umount -l "$point" 2>/dev/null
+    done
+}
+
+# --- an ordinary user ----------------------------------------------------------------------------------------
+
+# ordinary_user NAME [OPTION-OF-USERADD...]: one of the test's own, with the subordinate ids that useradd(8) gives. Goes at the end, with all of its processes.
+ORDINARY=()
+fuse_mode=
+ordinary_user() {
+    local name=$1
+    shift
+    ORDINARY+=("$name")
+    id "$name" >/dev/null 2>&1 || useradd -m -s /bin/bash "$@" "$name" || die "no user can be made"
+    # As distributions have it; here it may be root's alone.
+    fuse_mode=${fuse_mode:-$(stat -c %a /dev/fuse)}
+    chmod 666 /dev/fuse
+}
+ordinary_leave() {
+    local name
+    [ -z "$fuse_mode" ] || chmod "$fuse_mode" /dev/fuse
+    for name in ${ORDINARY[@]+"${ORDINARY[@]}"}; do
+        pkill -KILL -u "$name" 2>/dev/null
+        userdel -r "$name" >/dev/null 2>&1
     done
 }
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Any of the processes is killed at a random moment, again and again, while containers are made, started, stopped, committed, removed and images imported. Sourced by run.
 #
+# `inside COMMAND...` runs something where the mounts are; `as` is what a command is begun with.
 # What must hold afterwards: no container that was there is lost, nor what was written into it; and the next commands find, or take away, whatever the dead left behind.
 
 heading "$kills kills, seed $seed"
@@ -9,16 +10,17 @@ u image import -q -n small:1 small >/dev/null
 # cycle N: what a user does. Each step may be cut short.
 cycle() {
     local name=k$1
-    "$BIN/unionfsd" create --name "$name" base:1 >/dev/null 2>&1 || return 0
-    "$BIN/unionfsd" start "$name" >/dev/null 2>&1 || return 0
-    echo "$name" >"$(merged "$name")/opt/mine" 2>/dev/null && sync "$(merged "$name")/opt/mine" && echo "$name" >>written || return 0
-    "$BIN/unionfsd" commit "$name" "$name:1" >/dev/null 2>&1
-    echo "$name" >small/file && "$BIN/unionfsd" image import -q -n "$name:small" small >/dev/null 2>&1
-    "$BIN/unionfsd" stop "$name" >/dev/null 2>&1
-    "$BIN/unionfsd" start "$name" >/dev/null 2>&1
+    "${as[@]}" "$BIN/unionfsd" create --name "$name" base:1 >/dev/null 2>&1 || return 0
+    "${as[@]}" "$BIN/unionfsd" start "$name" >/dev/null 2>&1 || return 0
+    # shellcheck disable=SC2016
+    inside sh -c 'echo "$2" >"$1/opt/mine" && sync "$1/opt/mine"' write "$(merged "$name")" "$name" 2>/dev/null && echo "$name" >>written || return 0
+    "${as[@]}" "$BIN/unionfsd" commit "$name" "$name:1" >/dev/null 2>&1
+    echo "$name" >small/file && "${as[@]}" "$BIN/unionfsd" image import -q -n "$name:small" small >/dev/null 2>&1
+    "${as[@]}" "$BIN/unionfsd" stop "$name" >/dev/null 2>&1
+    "${as[@]}" "$BIN/unionfsd" start "$name" >/dev/null 2>&1
     if [ $(($1 % 3)) = 0 ]; then
         echo "$name" >>removed
-        "$BIN/unionfsd" rm -f "$name" >/dev/null 2>&1
+        "${as[@]}" "$BIN/unionfsd" rm -f "$name" >/dev/null 2>&1
     fi
     return 0
 }
@@ -44,16 +46,17 @@ check "the next command works" u run --rm base:1 true
 sort -u written | while read -r name; do
     grep -qx "$name" removed && continue
     u start "$name" >/dev/null 2>said || { echo "$name: $(<said)"; continue; }
-    [ "$(cat "$(merged "$name")/opt/mine")" = "$name" ] || echo "$name has lost its file"
+    [ "$(inside cat "$(merged "$name")/opt/mine")" = "$name" ] || echo "$name has lost its file"
 done >lost 2>&1
 check "no container and nothing in it is lost" is "$(cat lost)" ""
-u ps -q | xargs -r timeout 100 "$BIN/unionfsd" stop >/dev/null
-check "nothing is mounted that should not be" is "$(mounts_below "$store")" ""
+u ps -q | xargs -r timeout 100 "${as[@]}" "$BIN/unionfsd" stop >/dev/null
+check "nothing is mounted that should not be" is "$(inside cat /proc/self/mountinfo | grep -F " $store/")" ""
 u system prune >/dev/null
 rows() { sqlite3 "$store/store.db" "$1" | sort; }
 check "each container's directory has a row, and each row a directory" is "$(ls "$store/containers" | sort)" "$(rows 'SELECT id FROM container')"
 check "and each layer's" is "$(ls "$store/layers" | sort)" "$(rows "SELECT replace(diff_id, 'sha256:', '') FROM layer")"
 check "no leftovers" is "$(ls "$store/tmp")" ""
 check "the database is whole" is "$(rows 'PRAGMA integrity_check'; rows 'PRAGMA foreign_key_check')" ok
-check "all images can be used" bash -c "for i in \$('$BIN/unionfsd' image ls --json | jq -r '.[].names[]' | grep -v small); do '$BIN/unionfsd' run --rm \$i true || exit 1; done"
+all_run() { local name; for name in $(u image ls --json | jq -r '.[].names[]' | grep -v small); do u run --rm "$name" true || return 1; done; }
+check "all images can be used" all_run
 check "lower layers untouched" lowers_untouched

@@ -16,24 +16,8 @@ engines_prepare() {
     chmod -R a+rX .
 }
 
-# The ordinary user: one of this test's own, with the subordinate ids that useradd(8) gives.
 user=unionfsd-test
-# As distributions have it; here it may be root's alone.
-fuse_mode=$(stat -c %a /dev/fuse)
-leave() {
-    local status=$?
-    chmod "$fuse_mode" /dev/fuse
-    if id $user >/dev/null 2>&1; then
-        pkill -KILL -u $user 2>/dev/null
-        userdel -r $user >/dev/null 2>&1
-    fi
-    return $status
-}
-trap 'leave; cleanup' EXIT
-engines_user() {
-    id $user >/dev/null 2>&1 || useradd -m -s /bin/bash $user || die "no user can be made"
-    chmod 666 /dev/fuse
-}
+engines_user() { ordinary_user $user; }
 
 # settings WHO KIND: for an engine whose storage is a directory of its own.
 settings() {

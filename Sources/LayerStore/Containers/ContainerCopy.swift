@@ -13,12 +13,21 @@ public enum ContainerCopy {
         ///   - path: in the tree; a slash or a dot at its end means what is in the directory.
         ///   - root: the tree's.
         public init(_ path: FileName, in root: FD) throws(StoreError) {
+            let (parent, last) = Place.split(path, at: [0x2f])
+            directory = try told("\(path)") { () throws(Errno) in try parent.withRef { (p) throws(Errno) in try root.openInRoot(p, O_RDONLY | OpenFlags.directory) } }
+            name = last
+        }
+        /// A path of this machine: from the root, or from the current directory.
+        public init(ofMachine path: FileName) throws(StoreError) {
+            let (parent, last) = Place.split(path, at: path.bytes.first == 0x2f ? [0x2f] : [0x2e, 0x2f])
+            directory = try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(parent, O_RDONLY | OpenFlags.directory) }
+            name = last
+        }
+        private static func split(_ path: FileName, at beginning: [UInt8]) -> (parent: FileName, last: FileName) {
             var parts = path.bytes.split(separator: 0x2f).map(Array.init)
             let isContent = path.bytes.last == 0x2f || parts.last == [0x2e] || parts.last == [0x2e, 0x2e] || parts.isEmpty
             let last = isContent ? [] : parts.removeLast()
-            let parent = FileName(bytes: [0x2f] + parts.joined(separator: [0x2f]))
-            directory = try told("\(path)") { () throws(Errno) in try parent.withRef { (p) throws(Errno) in try root.openInRoot(p, O_RDONLY | OpenFlags.directory) } }
-            name = FileName(bytes: last)
+            return (FileName(bytes: beginning + parts.joined(separator: [0x2f])), FileName(bytes: last))
         }
 
         fileprivate func status() throws(Errno) -> FileStatus? {

@@ -277,7 +277,8 @@ final class LayerUnpacker {
             }
         } catch {
             if hasForeignOwner {
-                throw StoreError(.invalid, "\"\(FileName(bytes: entry.path))\" belongs to \(entry.uid):\(entry.gid), and there are ids up to \(UserNamespace.userCount - 1) here: /etc/subuid and /etc/subgid can give more (usermod --add-subuids, --add-subgids)")
+                let path = (try? LayerUnpacker.joined(LayerUnpacker.components(entry.path))) ?? FileName(bytes: entry.path)
+                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are ids up to \(UserNamespace.userCount - 1) here: /etc/subuid and /etc/subgid can give more (usermod --add-subuids, --add-subgids)")
             }
             throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"")
         }

@@ -76,8 +76,8 @@ struct Copy: ParsableCommand {
         guard let name = from.container ?? to.container, from.container == nil || to.container == nil else { throw Failure.because("one of the two must be CONTAINER:PATH, and only one") }
         let container = try told { () throws(StoreError) in try store.container(name) }
         try Started.during(store, container) { () throws(StoreError) in
-            let root = try Self.open(store.place(of: container).merged), machine = try Self.open("/")
-            let here = try ContainerCopy.Place(Self.absolute(from.container == nil ? from.path : to.path), in: machine.fd)
+            let root = try Self.open(store.place(of: container).merged)
+            let here = try ContainerCopy.Place(ofMachine: Words.name(from.container == nil ? from.path : to.path))
             let there = try ContainerCopy.Place(Words.name(from.container == nil ? to.path : from.path), in: root.fd)
             if from.container == nil { try ContainerCopy.copy(here, to: there) } else { try ContainerCopy.copy(there, to: here) }
         }
@@ -86,14 +86,6 @@ struct Copy: ParsableCommand {
     private static func split(_ text: String) -> (container: String?, path: String) {
         guard let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/"), colon != text.startIndex else { return (nil, text) }
         return (String(text[..<colon]), String(text[text.index(after: colon)...]))
-    }
-    private static func absolute(_ path: String) throws(StoreError) -> FileName {
-        let name = Words.name(path)
-        if name.bytes.first == 0x2f { return name }
-        do throws(Errno) {
-            let here = try FD.currentDirectory.open(FileName("."), OpenFlags.path)
-            return try here.fd.path().appending(component: name)
-        } catch { throw StoreError(.system, "the current directory: \(error.text)") }
     }
     static func open(_ path: FileName) throws(StoreError) -> OwnedFD {
         do throws(Errno) { return try FD.currentDirectory.open(path, OpenFlags.directory) } catch { throw StoreError(error, doing: "\(path)") }

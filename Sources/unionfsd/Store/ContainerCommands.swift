@@ -62,10 +62,20 @@ struct SpecOptions: ParsableArguments {
         let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
         guard isPath else { return ContainerSpec.Mount(kind: .volume, source: parts[0], target: try target(parts[1]), readOnly: readOnly) }
         let inside = try target(parts[1])
+        return ContainerSpec.Mount(kind: .bind, source: try path(ofMachine: parts[0]).description, target: inside, readOnly: readOnly)
+    }
+    /// The runtime goes by the path; one below a mount that is younger than an ordinary user's namespace would be something else there.
+    private static func path(ofMachine text: String) throws -> FileName {
+        let isSeen: Bool, path: FileName
         do throws(Errno) {
-            let place = try FD.currentDirectory.open(Words.name(parts[0]), OpenFlags.path)
-            return ContainerSpec.Mount(kind: .bind, source: try place.fd.path().description, target: inside, readOnly: readOnly)
-        } catch { throw Failure.because("\(parts[0]): \(error.text)") }
+            let place = try FD.currentDirectory.open(Words.name(text), OpenFlags.path)
+            path = try place.fd.path()
+            let again = try FD.currentDirectory.open(path, OpenFlags.path)
+            let status = try place.fd.status(), seen = try again.fd.status()
+            isSeen = seen.dev == status.dev && seen.ino == status.ino
+        } catch { throw Failure.because("\(text): \(error.text)") }
+        if isSeen { return path }
+        throw Failure.because("\(text): it was mounted later than the namespace of the store was made, and is not seen there: stop all containers first, or mount it below a shared mount (mount --make-shared)")
     }
 }
 

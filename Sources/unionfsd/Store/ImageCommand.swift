@@ -46,12 +46,21 @@ struct ImageImport: ParsableCommand {
         if let name { options.name = try told { () throws(StoreError) in try ImageName(name) } }
         if !quiet { options.progress = Progress.ofImport }
         let source = Words.name(source)
+        Owners.sayWhatBecomesOfThem()
         let images = try told { () throws(StoreError) in try store.importImages(from: source, options) }
         for image in images { print(quiet ? image.id.description : Self.line(image)) }
     }
 
     static func line(_ image: ImportedImage) -> String {
         "\(image.name ?? "unnamed")  \(image.id)  \(image.layers.count == 1 ? "1 layer" : "\(image.layers.count) layers"), \(image.newLayers) new"
+    }
+}
+
+enum Owners {
+    /// Without other ids than the user's own (subuid(5)) files cannot be anybody else's.
+    static func sayWhatBecomesOfThem() {
+        guard Process.effectiveUser == 0, UserNamespace.userCount == 1 else { return }
+        Console.say("all files become yours, as there are no other ids for you: for images with several users, apt-get install uidmap and usermod --add-subuids, --add-subgids")
     }
 }
 
@@ -222,6 +231,7 @@ struct ImagePull: ParsableCommand {
         let plain = full.hasPrefix("docker://") ? String(full.dropFirst(9)) : nil
         guard let called = name ?? plain else { throw Failure.because("give a --name: \"\(full)\" has none") }
         options.name = try told { () throws(StoreError) in try ImageName(called) }
+        Owners.sayWhatBecomesOfThem()
         let images = try told { () throws(StoreError) in
             try store.fetch(options) { (directory) throws(StoreError) in
                 let exit: Process.Exit
