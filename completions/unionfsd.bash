@@ -173,13 +173,13 @@ _unionfsd() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    mount|umount|list|stats|upgrade|run|create|start|exec|stop|rm|ps|inspect|diff|commit|cp|export|image|volume|system|supervise|doctor|version|help)
+    mount|umount|list|stats|upgrade|run|create|start|exec|stop|rm|ps|inspect|diff|commit|cp|export|image|volume|system|supervise|unshare|doctor|version|help)
         # Offer subcommand argument completions
         "_unionfsd_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'mount umount list stats upgrade run create start exec stop rm ps inspect diff commit cp export image volume system supervise doctor version help' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'mount umount list stats upgrade run create start exec stop rm ps inspect diff commit cp export image volume system supervise unshare doctor version help' -- "${cur}"))
         ;;
     esac
 }
@@ -905,6 +905,22 @@ _unionfsd_supervise() {
         return
         ;;
     '--idle')
+        return
+        ;;
+    esac
+}
+
+_unionfsd_unshare() {
+    repeating_flags=()
+    non_repeating_flags=(--version -h --help)
+    repeating_options=()
+    non_repeating_options=(--root)
+    __unionfsd_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--root')
+        __unionfsd_add_completions -d
         return
         ;;
     esac

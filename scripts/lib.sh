@@ -74,11 +74,16 @@ make_scratch() {
     chmod 755 "$SCRATCH"
 }
 
+# at_end COMMAND: what else is to be done then, before all of that. It may fail.
+AT_END=()
+at_end() { AT_END+=("$1"); }
+
 cleanup() {
-    local status=$? pid
+    local status=$? pid command
     trap - EXIT
     set +e
     cd /
+    for command in ${AT_END[@]+"${AT_END[@]}"}; do "$command"; done
     for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null; done
     wait 2>/dev/null
     rm -f "$(apt_log)"

@@ -4,7 +4,7 @@ internal import MountState
 /// What this user may do, and which helpers there are.
 enum DoctorUser {
     static func findings() -> [Finding] {
-        [privilege(), namespaces(), subordinateIDs(), helper(), library(), openFiles(), runDirectory()]
+        [privilege(), namespaces(), subordinateIDs(), mapHelpers(), helper(), library(), openFiles(), runDirectory()]
     }
 
     private static func privilege() -> Finding {
@@ -14,7 +14,7 @@ enum DoctorUser {
                            "no passthrough and no trusted.* attributes here (user.* ones are used): root of the initial namespace has both")
         }
         return Finding("privilege", "privilege", .lacking, "user \(Process.effectiveUser), without CAP_SYS_ADMIN",
-                       "mounts go through fusermount3, nosuid and nodev, without passthrough: use root, or a user namespace as podman makes one")
+                       "mounts go through fusermount3, nosuid and nodev, without passthrough; containers (unionfsd run) have a user namespace of their own")
     }
 
     private static func namespaces() -> Finding {
@@ -37,14 +37,18 @@ enum DoctorUser {
     private static func subordinateIDs() -> Finding {
         let uid = Process.outerUser
         let name = userName(uid)
-        var range: [Substring]?
-        for line in Doctor.lines("/etc/subuid") {
-            let fields = line.split(separator: ":")
-            if fields.count == 3, range == nil, fields[0] == name || fields[0] == String(uid) { range = fields }
-        }
-        if let range { return Finding("subuid", "subuid", .good, "\(range[2]) ids from \(range[1]) for \(name)") }
+        let users = SubordinateIDs.users(of: uid, name: Array(name.utf8)), groups = SubordinateIDs.groups(of: uid, name: Array(name.utf8))
+        if let range = users.first, !groups.isEmpty { return Finding("subuid", "subuid", .good, "\(range.count) ids from \(range.start) for \(name)") }
         if uid == 0 { return Finding("subuid", "subuid", .good, "none for root, which needs none") }
         return Finding("subuid", "subuid", .lacking, "none for \(name)", "a rootless container has one user only: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \(name)")
+    }
+
+    /// What writes those ids into a namespace's maps.
+    private static func mapHelpers() -> Finding {
+        let topic = "newuidmap", key = "newuidmap"
+        if let users = MountProgram.inPath("newuidmap"), MountProgram.inPath("newgidmap") != nil { return Finding(topic, key, .good, "\(users)") }
+        let root = Process.outerUser == 0
+        return Finding(topic, key, root ? .good : .lacking, root ? "none, which root does not need" : "not in PATH", "a rootless container has one user only: apt-get install uidmap")
     }
 
     private static func userName(_ uid: UInt32) -> String {
