@@ -53,10 +53,20 @@ struct RuntimeBundle {
         guard !command.isEmpty else { throw StoreError(.invalid, "the image says no command: give one") }
         var namespaces: [[String: Any]] = ["pid", "ipc", "uts", "mount"].map { ["type": $0] }
         if spec.network == .none { namespaces.append(["type": "network"]) }
+        var linux: [String: Any] = ["namespaces": namespaces, "maskedPaths": RuntimeBundle.masked, "readonlyPaths": RuntimeBundle.readOnly, "resources": resources]
+        if let profile = try SeccompProfile.find(spec.seccomp) { linux["seccomp"] = profile.document(RuntimeBundle.capabilities) }
         return ["ociVersion": "1.0.2", "process": try process(command: command), "root": ["path": place.merged.description, "readonly": spec.isReadOnly],
                 "hostname": spec.hostname ?? String(container.name.prefix(63)), "mounts": try mounts(),
-                "linux": ["namespaces": namespaces, "maskedPaths": RuntimeBundle.masked, "readonlyPaths": RuntimeBundle.readOnly,
-                          "resources": ["devices": [["allow": false, "access": "rwm"] as [String: Any]]]]]
+                "linux": linux]
+    }
+    /// For the control group that the runtime makes.
+    private var resources: [String: Any] {
+        var out: [String: Any] = ["devices": [["allow": false, "access": "rwm"] as [String: Any]]]
+        if let memory = spec.memory { out["memory"] = ["limit": memory] }
+        if let processes = spec.processes { out["pids"] = ["limit": processes] }
+        // Of each tenth of a second.
+        if let processors = spec.processors { out["cpu"] = ["period": 100_000, "quota": Int64((processors * 100_000).rounded())] as [String: Any] }
+        return out
     }
 
     /// The container's tree has this very file.

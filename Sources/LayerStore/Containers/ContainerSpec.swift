@@ -39,6 +39,12 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
     public var isReadOnly = false
     /// `-o` words for the mount besides the layers.
     public var options: [String] = []
+    /// Bytes of memory, and processes, that all in the container may have together; processors, 1.5 for one and a half. Nil: as many as there are.
+    public var memory: Int64?
+    public var processes: Int64?
+    public var processors: Double?
+    /// The path of a seccomp profile, or `unconfined`; nil: the machine's own.
+    public var seccomp: String?
     public init() {}
 }
 
