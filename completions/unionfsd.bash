@@ -312,7 +312,7 @@ _unionfsd_run() {
     repeating_flags=()
     non_repeating_flags=(--read-only --rm -d --detach -t --tty -i --interactive --version -h --help)
     repeating_options=(-v --volume --tmpfs -e --env --mount-option)
-    non_repeating_options=(--root -w --workdir -u --user --hostname --network --restart --name --runtime)
+    non_repeating_options=(--root -w --workdir -u --user --hostname --network -m --memory --cpus --pids-limit --seccomp --restart --name --runtime)
     __unionfsd_offer_flags_options -1
 
     # Offer option value completions
@@ -341,6 +341,19 @@ _unionfsd_run() {
         ;;
     '--network')
         __unionfsd_add_completions -W 'host'$'\n''none'
+        return
+        ;;
+    '-m'|'--memory')
+        return
+        ;;
+    '--cpus')
+        return
+        ;;
+    '--pids-limit')
+        return
+        ;;
+    '--seccomp')
+        __unionfsd_add_completions -f
         return
         ;;
     '--mount-option')
@@ -362,7 +375,7 @@ _unionfsd_create() {
     repeating_flags=()
     non_repeating_flags=(--read-only --version -h --help)
     repeating_options=(-v --volume --tmpfs -e --env --mount-option)
-    non_repeating_options=(--root -w --workdir -u --user --hostname --network --restart --name)
+    non_repeating_options=(--root -w --workdir -u --user --hostname --network -m --memory --cpus --pids-limit --seccomp --restart --name)
     __unionfsd_offer_flags_options -1
 
     # Offer option value completions
@@ -391,6 +404,19 @@ _unionfsd_create() {
         ;;
     '--network')
         __unionfsd_add_completions -W 'host'$'\n''none'
+        return
+        ;;
+    '-m'|'--memory')
+        return
+        ;;
+    '--cpus')
+        return
+        ;;
+    '--pids-limit')
+        return
+        ;;
+    '--seccomp')
+        __unionfsd_add_completions -f
         return
         ;;
     '--mount-option')
@@ -559,7 +585,7 @@ _unionfsd_commit() {
 
 _unionfsd_cp() {
     repeating_flags=()
-    non_repeating_flags=(--version -h --help)
+    non_repeating_flags=(-a --archive --version -h --help)
     repeating_options=()
     non_repeating_options=(--root)
     __unionfsd_offer_flags_options 2

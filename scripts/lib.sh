@@ -122,18 +122,23 @@ fuse_mode=
 ordinary_user() {
     local name=$1
     shift
+    ! id "$name" >/dev/null 2>&1 || die "there is a user $name, of whom this test would remove all: userdel -r $name"
+    useradd -m -s /bin/bash "$@" "$name" || die "no user can be made"
     ORDINARY+=("$name")
-    id "$name" >/dev/null 2>&1 || useradd -m -s /bin/bash "$@" "$name" || die "no user can be made"
     # As distributions have it; here it may be root's alone.
     fuse_mode=${fuse_mode:-$(stat -c %a /dev/fuse)}
     chmod 666 /dev/fuse
 }
 ordinary_leave() {
-    local name
+    local name pid try
     [ -z "$fuse_mode" ] || chmod "$fuse_mode" /dev/fuse
     for name in ${ORDINARY[@]+"${ORDINARY[@]}"}; do
-        pkill -KILL -u "$name" 2>/dev/null
-        userdel -r "$name" >/dev/null 2>&1
+        # Those of the user's subordinate ids, too, which containers have left.
+        for pid in $(ps -eo pid=,uid= | awk -v own="$(id -u "$name")" -v ranges="$(grep "^$name:" /etc/subuid | tr '\n' ' ')" '
+            BEGIN { n = split(ranges, r, " "); for (i = 1; i <= n; i++) { split(r[i], f, ":"); start[i] = f[2]; end[i] = f[2] + f[3] } }
+            { for (i = 1; i <= n; i++) if ($2 >= start[i] && $2 < end[i]) print $1; if ($2 == own) print $1 }'); do kill -KILL "$pid" 2>/dev/null; done
+        for try in {1..50}; do pgrep -u "$name" >/dev/null || break; sleep 0.1; done
+        userdel -r "$name" >/dev/null 2>&1 || echo "the user $name could not be removed" >&2
     done
 }
 

@@ -37,7 +37,7 @@ public final class ContainerEngine: Sendable {
         fileprivate let mounts: MountOverview
         fileprivate let busy: Set<String>
     }
-    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(), busy: ContainerRuntime.busyContainers()) }
+    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(), busy: ContainerRuntime.busyContainers(store)) }
     public func state(_ container: StoredContainer, in overview: Overview) -> (state: State, guardian: Int32?, isBusy: Bool) {
         let mount = overview.mounts.state(store.place(of: container).merged)
         var guardian: Int32?
@@ -66,7 +66,7 @@ public final class ContainerEngine: Sendable {
 
     /// Ends what runs in it, and unmounts it. The writable layer stays.
     public func stop(_ container: StoredContainer, force: Bool, patience: Int = 10) throws(StoreError) {
-        try ContainerRuntime.end(of: container, patience: patience)
+        try ContainerRuntime.end(of: container, store, patience: patience)
         // The mount knows it in no time; without it the whole layer would be walked.
         let usage = container.isStarted ? try? store.measure(container, isMounted: true) : nil
         // First: whoever finds it unmounted must know that it should be.
@@ -79,7 +79,7 @@ public final class ContainerEngine: Sendable {
     }
 
     /// What runs in it, without patience.
-    public func endProcesses(of container: StoredContainer) throws(StoreError) { try ContainerRuntime.end(of: container, patience: 0) }
+    public func endProcesses(of container: StoredContainer) throws(StoreError) { try ContainerRuntime.end(of: container, store, patience: 0) }
 
     /// Takes away what is mounted and dead, or should not be mounted at all.
     public func clear(_ container: StoredContainer) throws(StoreError) { try mount(container).unmount(force: true) }
@@ -100,6 +100,7 @@ public final class ContainerEngine: Sendable {
             if !force { throw StoreError(.conflict, "\(container.name) is started: stop it first, or rm --force") }
             try stop(container, force: true, patience: 0)
         }
+        try mount(container).awaitQuiet()
         try store.removeContainer(container.id)
     }
 

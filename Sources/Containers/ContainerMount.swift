@@ -24,7 +24,7 @@ struct ContainerMount {
         } catch { throw StoreError(error, doing: "\(place.merged)") }
         do throws(RegistryError) {
             guard let mount = try MountRegistry.find(place.merged), mount.state == .alive else { return .dead }
-            return .alive(guardian: mount.record.guardian != 0 ? mount.record.guardian : mount.record.pid)
+            return .alive(guardian: mount.server)
         } catch { return .dead }
     }
 
@@ -61,14 +61,14 @@ struct ContainerMount {
         let deadline = Clock.monotonic + 2_000_000_000
         while true {
             do throws(Errno) {
-                try unmountOnce(lazily: before == .dead)
+                try Mounts.unmount(place.merged, lazily: before == .dead)
                 break
             } catch {
                 if error == .invalid { break }
                 guard error == .busy else { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
                 if Clock.monotonic > deadline {
                     if !force { throw StoreError(.conflict, "\(container.name) is in use: somebody has a file of it open, or works in it (stop --force takes it away all the same)") }
-                    do throws(Errno) { try unmountOnce(lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
+                    do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
                     return
                 }
                 Clock.sleep(milliseconds: 20)
@@ -78,12 +78,15 @@ struct ContainerMount {
         for _ in 0..<2500 where Process.isRunning(guardian) { Clock.sleep(milliseconds: 2) }
     }
 
-    /// As an ordinary user with the help of fusermount3.
-    private func unmountOnce(lazily: Bool) throws(Errno) {
-        do throws(Errno) { try Mounts.unmount(place.merged, lazily: lazily) } catch {
-            guard error == .notPermitted, let helper = MountProgram.inPath("fusermount3") else { throw error }
-            let result = try Process.capture(helper, ["fusermount3", "-u"] + (lazily ? ["-z"] : []) + ["--", place.merged])
-            if result.exit != .code(0) { throw try MountTable.top(at: place.merged) == nil ? .invalid : .busy }
+    /// Nobody writes the writable layer any more, wherever it is or was mounted: before it is removed.
+    func awaitQuiet() throws(StoreError) {
+        guard let work = try? FD.currentDirectory.open(place.work, O_RDONLY | OpenFlags.directory) else { return }
+        let deadline = Clock.monotonic + 2_000_000_000
+        while LayerClaim.isHeld(work.fd) {
+            if Clock.monotonic > deadline {
+                throw StoreError(.conflict, "\(container.name) is still served: somebody has files of it open, or it is mounted where this process does not see it; end that first")
+            }
+            Clock.sleep(milliseconds: 10)
         }
     }
 }
@@ -97,7 +100,7 @@ struct MountOverview: Sendable {
         do throws(Errno) { for entry in try MountTable().entries { types[entry.mountpoint] = entry.type } } catch { throw StoreError(error, doing: "the mount table") }
         do throws(RegistryError) {
             for mount in try MountRegistry.list() where mount.state == .alive {
-                served[mount.record.mountpoint] = mount.record.guardian != 0 ? mount.record.guardian : mount.record.pid
+                served[mount.record.mountpoint] = mount.server
             }
         } catch { throw StoreError(.system, error.description) }
     }

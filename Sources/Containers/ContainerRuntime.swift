@@ -8,10 +8,12 @@ internal import MountState
 public struct ContainerRuntime: Sendable {
     private let program: FileName
     private let name: String
+    private let store: Store
     private static let known = ["crun", "runc"]
 
     /// - Parameter wanted: nil: crun before runc, but runc where cgroups are of both kinds at once, which crun does not take.
-    public init(_ wanted: String?) throws(StoreError) {
+    public init(_ wanted: String?, _ store: Store) throws(StoreError) {
+        self.store = store
         let isHybrid = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/unified/cgroup.procs")
         let names = wanted.map { [$0] } ?? (isHybrid ? ContainerRuntime.known.reversed() : ContainerRuntime.known)
         for name in names {
@@ -111,18 +113,19 @@ public struct ContainerRuntime: Sendable {
 
     // ---- what the runtime keeps ----
 
-    /// Where a runtime keeps its state; each has a directory of its own.
-    private static func home(_ name: String) throws(Errno) -> FileName {
-        let run: FileName
-        do throws(RegistryError) { run = try RunDirectory(create: true).path } catch { throw .accessDenied }
-        var path = run
-        for part in [FileName("runtime"), FileName(name)] {
+    /// Where a runtime keeps its state; each has a directory of its own. In the store, and not in the run directory, which another session may have elsewhere, or take away; and one
+    /// for each start of the machine, as it has numbers of processes in it.
+    private static func home(_ name: String, _ store: Store) throws(Errno) -> FileName {
+        let boot = try FD.currentDirectory.open(FileName("/proc/sys/kernel/random/boot_id"), O_RDONLY)
+        let id = FileName(bytes: try boot.fd.readAll(limit: 64).prefix(8))
+        var path = store.root
+        for part in [FileName("run"), FileName("runtime"), id, FileName(name)] {
             path = path.appending(component: part)
             do throws(Errno) { try path.withRef { (p) throws(Errno) in try FD.currentDirectory.makeDirectory(p, mode: 0o700) } } catch { if error != .exists { throw error } }
         }
         return path
     }
-    private func words(_ call: [FileName]) throws(Errno) -> [FileName] { [FileName(name), "--root", try ContainerRuntime.home(name)] + call }
+    private func words(_ call: [FileName]) throws(Errno) -> [FileName] { [FileName(name), "--root", try ContainerRuntime.home(name, store)] + call }
 
     public func isRunning(_ id: String) throws(StoreError) -> Bool {
         struct State: Decodable { let status: String }
@@ -133,10 +136,10 @@ public struct ContainerRuntime: Sendable {
     }
 
     /// Those that a process runs in, whichever runtime has started it.
-    static func busyContainers() -> Set<String> {
+    static func busyContainers(_ store: Store) -> Set<String> {
         var out: Set<String> = []
         for name in known {
-            guard let home = try? home(name), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
+            guard let home = try? home(name, store), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
             for entry in entries where isAlive(home.appending(component: FileName(entry))) { out.insert(String(entry.prefix { $0 != "-" })) }
         }
         return out
@@ -150,21 +153,21 @@ public struct ContainerRuntime: Sendable {
         }
         return true
     }
-    private static func present(_ container: StoredContainer) -> [(ContainerRuntime, String)] {
+    private static func present(_ container: StoredContainer, _ store: Store) -> [(ContainerRuntime, String)] {
         var out: [(ContainerRuntime, String)] = []
         for name in known {
-            guard let home = try? home(name), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
+            guard let home = try? home(name, store), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
             let mine = entries.filter { $0 == container.id || $0.hasPrefix("\(container.id)-") }
             if mine.isEmpty { continue }
-            guard let runtime = try? ContainerRuntime(name) else { continue }
+            guard let runtime = try? ContainerRuntime(name, store) else { continue }
             out += mine.map { (runtime, $0) }
         }
         return out
     }
 
     /// All that runs in a container: SIGTERM, and SIGKILL when that is not heeded.
-    static func end(of container: StoredContainer, patience: Int) throws(StoreError) {
-        let all = present(container)
+    static func end(of container: StoredContainer, _ store: Store, patience: Int) throws(StoreError) {
+        let all = present(container, store)
         if all.isEmpty { return }
         func call(_ runtime: ContainerRuntime, _ words: [FileName]) throws(StoreError) {
             do throws(Errno) { _ = try LinuxSys.Process.capture(runtime.program, try runtime.words(words)) } catch { throw StoreError(error, doing: "\(runtime.program)") }

@@ -11,13 +11,26 @@ enum NamespaceMaker {
     static func make() throws(StoreError) {
         let user = Process.effectiveUser, group = Process.effectiveGroup, name = Array(NSUserName().utf8)
         let users = SubordinateIDs.users(of: user, name: name), groups = SubordinateIDs.groups(of: user, name: name)
-        if let usersHelper = MountProgram.inPath("newuidmap"), let groupsHelper = MountProgram.inPath("newgidmap"), !users.isEmpty, !groups.isEmpty {
-            try make(with: [[usersHelper, "newuidmap"] + words(user, users), [groupsHelper, "newgidmap"] + words(group, groups)])
-        } else { try makeForOne(user, group) }
+        if users.isEmpty || groups.isEmpty { try makeForOne(user, group) } else {
+            // Never with fewer ids than the user has, for want of a program: files would get wrong owners, and those that are there nobody's.
+            guard let usersHelper = helper("newuidmap"), let groupsHelper = helper("newgidmap") else {
+                throw StoreError(.notFound, "newuidmap and newgidmap are missing, which give an ordinary user's containers the ids of /etc/subuid: apt-get install uidmap")
+            }
+            try make(with: [[usersHelper, "newuidmap"] + map(user, users), [groupsHelper, "newgidmap"] + map(group, groups)])
+        }
+        do throws(Errno) {
+            try UserNamespace.becomeRoot()
+            // That it is root in fact: where AppArmor restricts user namespaces, all is made and nothing allowed.
+            try Mounts.stopPropagation()
+        } catch {
+            throw failure(error == .accessDenied || error == .notPermitted ? "it may do nothing in it (AppArmor: kernel.apparmor_restrict_unprivileged_userns, or a profile for unionfsd that has \"userns,\")" : error.text)
+        }
     }
+    /// Where cron(8), for one, has a short PATH.
+    private static func helper(_ name: FileName) -> FileName? { MountProgram.inPath(name) ?? MountProgram.find(name, in: ["/usr/bin", "/bin", "/usr/local/bin"]) }
 
-    /// Root is the user themselves; from 1 on come the others.
-    private static func words(_ own: UInt32, _ ranges: [SubordinateIDs.Range]) -> [FileName] {
+    /// The arguments of newuidmap(1): root is the user themselves, and from 1 on come the others.
+    private static func map(_ own: UInt32, _ ranges: [SubordinateIDs.Range]) -> [FileName] {
         var words = [FileName("\(Process.id)"), "0", FileName("\(own)"), "1"], next: UInt32 = 1
         // The kernel takes 340 lines, and more than 2^32 of ids there are not.
         for range in ranges.prefix(339) where !next.addingReportingOverflow(range.count).overflow {
@@ -40,8 +53,8 @@ enum NamespaceMaker {
                 guard let program = words.first else { continue }
                 do throws(Errno) {
                     let result = try Process.capture(program, Array(words.dropFirst()))
-                    if result.exit != .code(0) { try made.said.write.writeAll(result.output.isEmpty ? Array("\(program) fails".utf8) : result.output) }
-                } catch { try? made.said.write.writeAll(Array("\(program): \(error.text)".utf8)) }
+                    if result.exit != .code(0) { try made.said.write.writeAll((result.output.isEmpty ? Array("\(program) fails".utf8) : result.output) + [0x0a]) }
+                } catch { try? made.said.write.writeAll(Array("\(program): \(error.text)\n".utf8)) }
             }
             _exit(0)
         }
@@ -51,13 +64,15 @@ enum NamespaceMaker {
         do throws(Errno) {
             try UserNamespace.make()
             try made.go.write.writeAll([1])
-        } catch { reason = error.text }
+        } catch { reason = sentence(error) }
         made.go.write.close()
         let said = (try? made.said.read.readAll(limit: 4096)) ?? []
         made.said.read.close()
         _ = try? Process.wait(made.child)
         if let reason { throw failure(reason) }
-        if let line = said.split(separator: 0x0a).first { throw failure(String(decoding: line, as: UTF8.self)) }
+        guard let line = said.split(separator: 0x0a).first else { return }
+        let text = String(decoding: line, as: UTF8.self)
+        throw failure(text.contains("owned by a different") ? "\(text): this process has another group than its user (newgrp, sg): begin with the user's own" : text)
     }
 
     /// Without other ids than the user's own, which anybody may do: all files are root's then.
@@ -68,9 +83,14 @@ enum NamespaceMaker {
                 let map = try FD.currentDirectory.open(FileName("/proc/self/\(file)"), O_WRONLY)
                 try map.fd.writeAll(Array(text.utf8))
             }
-        } catch { throw failure(error.text) }
+        } catch { throw failure(sentence(error)) }
     }
 
+    private static func sentence(_ error: Errno) -> String {
+        if error == .noSpace { return "no more are allowed (user.max_user_namespaces)" }
+        if error == .notPermitted { return "this user may not (kernel.unprivileged_userns_clone, a seccomp profile, or a chroot)" }
+        return error.text
+    }
     private static func failure(_ reason: String) -> StoreError {
         StoreError(.system, "no user namespace can be made, in which an ordinary user's containers are: \(reason) (unionfsd doctor says what this machine allows)")
     }

@@ -53,7 +53,9 @@ struct RuntimeBundle {
         guard !command.isEmpty else { throw StoreError(.invalid, "the image says no command: give one") }
         var namespaces: [[String: Any]] = ["pid", "ipc", "uts", "mount"].map { ["type": $0] }
         if spec.network == .none { namespaces.append(["type": "network"]) }
-        var linux: [String: Any] = ["namespaces": namespaces, "maskedPaths": RuntimeBundle.masked, "readonlyPaths": RuntimeBundle.readOnly, "resources": resources]
+        // Where /sys is the machine's, what is mounted in it comes with it, and some of that is this user's: control groups, the connections of all FUSE mounts.
+        let masked = RuntimeBundle.masked + (bindsSys ? ["/sys/fs/cgroup", "/sys/fs/fuse", "/sys/fs/bpf", "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/config", "/sys/kernel/security"] : [])
+        var linux: [String: Any] = ["namespaces": namespaces, "maskedPaths": masked, "readonlyPaths": RuntimeBundle.readOnly, "resources": resources]
         if let profile = try SeccompProfile.find(spec.seccomp) { linux["seccomp"] = profile.document(RuntimeBundle.capabilities) }
         return ["ociVersion": "1.0.2", "process": try process(command: command), "root": ["path": place.merged.description, "readonly": spec.isReadOnly],
                 "hostname": spec.hostname ?? String(container.name.prefix(63)), "mounts": try mounts(),
@@ -76,6 +78,7 @@ struct RuntimeBundle {
             return try FileName(path).withRef { (p) throws(Errno) in try root.fd.openInRoot(p, OpenFlags.path).fd.isValid }
         } catch { return false }
     }
+    private var bindsSys: Bool { spec.network == .host && !LinuxSys.Process.isInInitialUserNamespace }
     private func mounts() throws(StoreError) -> [[String: Any]] {
         func mount(_ target: String, _ type: String, _ source: String, _ options: [String]) -> [String: Any] { ["destination": target, "type": type, "source": source, "options": options] }
         var out = [
@@ -85,7 +88,7 @@ struct RuntimeBundle {
             mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
             mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
             // Of the machine's network in a user namespace only the machine's root could mount it anew.
-            spec.network == .host && !LinuxSys.Process.isInInitialUserNamespace ? mount("/sys", "bind", "/sys", ["rbind", "rprivate", "nosuid", "noexec", "nodev", "ro"])
+            bindsSys ? mount("/sys", "bind", "/sys", ["rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"])
                 : mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
         ]
         if spec.network == .host {

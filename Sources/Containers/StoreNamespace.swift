@@ -6,116 +6,95 @@ internal import MountState
 /// Where an ordinary user's store is used: in a user namespace in which they are root and files may be others', and in a mount namespace in which the containers' mounts are.
 /// Each store has one of them as long as anybody is in it; the first command makes it, the others join. So everything else is as it is for root.
 ///
-/// Who is in it stands in the locks of a file, `run/namespace` of the store: byte 0 is held by who looks for a way in, alone; byte 1 by all that are in, and the kernel says who they
-/// are (`FD.byteHolder`). A guardian holds no lock; it is found in the registry. When the last one is gone, so are the namespace and all that was mounted in it: nothing.
+/// `run/namespace` in the store says which ones these are. Who is in them, the kernel says: any process there will do, of a mount or a command's. Byte 0 of that file is locked by who
+/// looks for a way in, so that no two make one; byte 1 is shared by those that are in, as that is the quickest way to find one (`FD.byteHolder`), and no more than that: a lock is
+/// easily lost (fcntl(2)), and the processes behind mounts have none. When the last process is gone, so is the namespace, with all that was mounted in it: nothing.
 ///
-/// Joining costs some 20 system calls, making one two processes (newuidmap(1), newgidmap(1)) and about 10 ms.
+/// Joining costs some 30 system calls, making one two processes (newuidmap(1), newgidmap(1)), a look at all processes of the machine, and about 10 ms.
 public enum StoreNamespace {
     private static let turn = 0, member = 1
-    private static let held = HeldLocks()
+    private static let entered = EnteredStores()
 
-    /// Before the process's first thread, and before the store is opened. Root of the machine needs none, and stays. The lock is held until the process ends.
-    /// - Parameter mayMake: else nothing happens where nobody is in one.
-    public static func enter(_ root: FileName, mayMake: Bool = true) throws(StoreError) {
+    /// Before the process's first thread, and before the store is opened. Root of the machine needs none, and stays.
+    /// - Parameters:
+    ///   - mayMake: else nothing happens where nobody is in one.
+    ///   - paths: of this machine, that are meant to be the same in there.
+    public static func enter(_ root: FileName, mayMake: Bool = true, seeing paths: [FileName] = []) throws(StoreError) {
         let isRoot = Process.effectiveUser == 0
         if isRoot && Process.isInInitialUserNamespace { return }
         if !mayMake, (try? FD.currentDirectory.open(root.appending(component: "run/namespace"), OpenFlags.path)) == nil { return }
-        let path = try Store.makeRoot(root)
-        guard !held.has(path) else { return }
-        let lock = try told(path) { () throws(Errno) in
-            let home = try FD.currentDirectory.open(path, OpenFlags.path | OpenFlags.directory)
+        let store = try Store.prepareRoot(root)
+        guard !entered.has(store) else { return }
+        let sights = (paths + [store]).map(Sight.init)
+        let file = try told(store) { () throws(Errno) in
+            let home = try FD.currentDirectory.open(store, OpenFlags.path | OpenFlags.directory)
             do throws(Errno) { try home.fd.makeDirectory(NameRef("run"), mode: 0o700) } catch { if error != .exists { throw error } }
             let run = try home.fd.openDirectory(NameRef("run"))
-            let lock = try run.fd.open(FileName("namespace"), O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-            try lock.fd.awaitByte(turn)
-            return lock
+            return try run.fd.open(FileName("namespace"), O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         }
-        let others = try Members(path, lock.fd)
-        // Whoever is root in a user namespace, that of podman unshare for one, is at home there, unless the store is in use elsewhere: its mounts would not be seen.
-        if isRoot { try others.refuseStrangers() } else if try !others.join() {
+        try awaitTurn(file.fd, store)
+        let members = try NamespaceMembers(store, file.fd, byte: member)
+        if isRoot {
+            // Whoever is root in a user namespace, that of podman unshare for one, is at home there, unless the store is in use elsewhere: its mounts would not be seen.
+            try members.refuseOthers()
+        } else if !(try members.join()) {
             if !mayMake { return }
+            try members.refuseUnseen()
             try NamespaceMaker.make()
         }
-        try told(path) { () throws(Errno) in
-            try lock.fd.shareByte(member)
-            try lock.fd.releaseByte(turn)
+        try told(store) { () throws(Errno) in
+            try NamespaceMembers.record(file.fd)
+            try file.fd.shareByte(member)
+            try file.fd.releaseByte(turn)
         }
-        held.add(path, lock.release())
+        entered.add(store, file.release())
+        for sight in sights { try sight.compare() }
     }
 
-    /// What this process executes is in it as well, and others may join it by that.
-    public static func keepOverExecute() throws(StoreError) {
-        for lock in held.all { try told("the store's namespace") { () throws(Errno) in try lock.keepOverExecute() } }
+    /// The others are at it for milliseconds, unless one is stopped, or newuidmap(1) hangs.
+    private static func awaitTurn(_ file: FD, _ store: FileName) throws(StoreError) {
+        let end = Clock.monotonic + 30_000_000_000
+        while true {
+            do throws(Errno) { return try file.takeByte(turn) } catch {
+                guard error == .tryAgain || error == .accessDenied else { throw StoreError(error, doing: "the namespace of \(store)") }
+            }
+            if Clock.monotonic > end {
+                let pid = (try? file.byteHolder(turn)).flatMap { $0 }
+                throw StoreError(.conflict, "the namespace of \(store) is being made or joined by \(pid.map { "process \($0)" } ?? "another process"), which does not come to an end: see what it waits for")
+            }
+            Clock.sleep(milliseconds: 2)
+        }
     }
 
-    private static func told<R: ~Copyable>(_ path: FileName, _ body: () throws(Errno) -> R) throws(StoreError) -> R {
-        do throws(Errno) { return try body() } catch { throw StoreError(error, doing: "the namespace of \(path)") }
+    private static func told<R: ~Copyable>(_ store: FileName, _ body: () throws(Errno) -> R) throws(StoreError) -> R {
+        do throws(Errno) { return try body() } catch { throw StoreError(error, doing: "the namespace of \(store)") }
     }
 
-    /// Who is in a store's namespace. With byte 0 of the lock, so that nobody comes in meanwhile.
-    private struct Members {
-        let store: FileName
-        let lock: FD
-        let own: FileName
-        let mounts: [RegisteredMount]
-
-        init(_ store: FileName, _ lock: FD) throws(StoreError) {
-            self.store = store
-            self.lock = lock
-            own = try told(store) { () throws(Errno) in try UserNamespace.name(of: Process.id) }
-            let below = store.appending(component: "containers").bytes + [0x2f]
-            do throws(RegistryError) { mounts = try MountRegistry.list().filter { $0.state == .alive && $0.record.mountpoint.bytes.starts(with: below) } } catch { mounts = [] }
+    /// What stands at a path: what is mounted on the machine later than the namespace was made need not be there in it.
+    private struct Sight {
+        let path: FileName
+        let object: FileStatus?
+        init(_ path: FileName) {
+            self.path = path
+            object = Sight.look(path)
         }
-        private static func server(of mount: RegisteredMount) -> Int32 { mount.record.guardian != 0 ? mount.record.guardian : mount.record.pid }
-        private func holder() throws(StoreError) -> Int32? {
-            do throws(Errno) { return try lock.byteHolder(member) } catch {
-                if error == .noProcess { throw StoreError(.conflict, "the store \(store) is in use from another process namespace, where its mounts are: use it from there") }
-                throw StoreError(error, doing: "the namespace of \(store)")
-            }
+        private static func look(_ path: FileName) -> FileStatus? {
+            guard let place = try? FD.currentDirectory.open(path, OpenFlags.path) else { return nil }
+            return try? place.fd.status()
         }
-
-        /// False where nobody is in one.
-        func join() throws(StoreError) -> Bool {
-            // Where the mounts are, first.
-            for mount in mounts where try enter(Self.server(of: mount), ifStill: { MountRegistry.isServed(mount) }) { return true }
-            for _ in 0..<1000 {
-                guard let pid = try holder() else { return false }
-                if try enter(pid, ifStill: { (try? holder()) == pid }) { return true }
-                // It has ended meanwhile.
-                Clock.sleep(milliseconds: 1)
-            }
-            throw StoreError(.conflict, "the store \(store) is in use in a namespace that cannot be entered")
-        }
-        private func enter(_ pid: Int32, ifStill isMember: () -> Bool) throws(StoreError) -> Bool {
-            do throws(Errno) {
-                if try UserNamespace.name(of: pid) == own { return false }
-                let namespace = try UserNamespace(of: pid)
-                // What was opened is a member's, and not that of a process which got its number.
-                guard isMember() else { return false }
-                try namespace.enter()
-                return true
-            } catch {
-                if error == .noEntry || error == .noProcess { return false }
-                throw StoreError(error, doing: "the namespace of process \(pid), in which the containers of \(store) are")
-            }
-        }
-
-        func refuseStrangers() throws(StoreError) {
-            var all = mounts.map(Self.server)
-            if let pid = try holder() { all.append(pid) }
-            for pid in all {
-                do throws(Errno) { if try UserNamespace.name(of: pid) == own { continue } } catch { if error == .noEntry || error == .noProcess { continue } }
-                throw StoreError(.conflict, "the store \(store) is in use in another user namespace (process \(pid)): use it from outside of this one, or stop its containers there first")
-            }
+        func compare() throws(StoreError) {
+            guard let object else { return }
+            let now = Sight.look(path)
+            if now?.dev == object.dev && now?.ino == object.ino { return }
+            throw StoreError(.conflict, "\(path) is something else in the namespace of the store, which was made before this was mounted: stop all containers first, or mount it below a shared mount (mount --make-shared)")
         }
     }
 
     /// Of this process, until it ends: what is closed is let go.
-    private final class HeldLocks: @unchecked Sendable {
+    private final class EnteredStores: @unchecked Sendable {
         private let mutex = Mutex()
-        private var locks: [FileName: FD] = [:]
-        func has(_ path: FileName) -> Bool { mutex.locked { locks[path] != nil } }
-        func add(_ path: FileName, _ lock: FD) { mutex.locked { locks[path] = lock } }
-        var all: [FD] { mutex.locked { Array(locks.values) } }
+        private var files: [FileName: FD] = [:]
+        func has(_ store: FileName) -> Bool { mutex.locked { files[store] != nil } }
+        func add(_ store: FileName, _ file: FD) { mutex.locked { files[store] = file } }
     }
 }

@@ -45,7 +45,7 @@ public final class Store: Sendable {
     }
 
     /// Its directory, its owner's alone and made where there is none; as the kernel names it.
-    public static func makeRoot(_ root: FileName) throws(StoreError) -> FileName {
+    public static func prepareRoot(_ root: FileName) throws(StoreError) -> FileName {
         let (path, directory) = try open(root)
         directory.close()
         return path

@@ -54,7 +54,8 @@ extension FD {
 
 /// Locks of single bytes (fcntl(2), record locks). They are the process's own, and say who has them: gone with the process, or as soon as it closes any descriptor of that file.
 extension FD {
-    public func awaitByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 1, 1) } }
+    /// For itself alone. EAGAIN: another process has it.
+    public func takeByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 1, 0) } }
     public func shareByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 0, 0) } }
     public func releaseByte(_ offset: Int) throws(Errno) { try checked { cs_unlock_byte(raw, offset) } }
     /// Some other process that has this byte, alone or with others. ESRCH: it is of another process namespace.

@@ -112,6 +112,7 @@ public enum Process {
     }
     public static func hasCapability(_ number: Int32) -> Bool { cs_has_capability(number) == 1 }
     public static var isInInitialUserNamespace: Bool { cs_is_initial_userns() == 1 }
+    public static func restoreSignal(_ number: Int32) { _ = cs_signal_default(number) }
     public static func ignoreSignal(_ number: Int32) { _ = cs_signal_ignore(number) }
     /// A signal becomes a byte in a pipe.
     public static func sendSignal(_ number: Int32, to pipe: FD) throws(Errno) { try checked { cs_signal_to_fd(number, pipe.raw) } }
@@ -174,12 +175,17 @@ public enum Mounts {
             }
         }
     }
+    /// Of all mounts of this namespace: what is mounted here is mounted nowhere else (MS_SLAVE, mount_namespaces(7)).
+    public static func stopPropagation() throws(Errno) {
+        try FileName("/").withRef { (t) throws(Errno) in _ = try checked { unsafe cs_mount(t.base, t.base, t.base, 0x8_0000 | 0x4000, t.base) } }
+    }
     /// umount2(2); never follows a symlink at the end of the path.
     public static func unmount(_ target: FileName, lazily: Bool) throws(Errno) {
         try target.withRef { (t) throws(Errno) in
             _ = try checked { unsafe cs_umount2(t.base, 8 | (lazily ? 2 : 0)) }
         }
-    }    /// Has a filesystem asked for its size, whichever paths lead to it, if any.
+    }
+    /// Has a filesystem asked for its size, whichever paths lead to it, if any.
     /// - Parameter device: as in /proc/self/mountinfo, "0:47".
     /// - Throws: ENOSYS where the architecture has no ustat(2); EINVAL: no such filesystem.
     public static func ask(device: String) throws(Errno) {

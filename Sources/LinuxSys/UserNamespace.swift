@@ -3,23 +3,52 @@ internal import Glibc
 
 /// A user namespace, in which an ordinary user can be root, and the mount namespace that belongs to it (user_namespaces(7)). All of it before a process's first thread.
 public struct UserNamespace: ~Copyable {
+    /// Which ones, to be compared, as the kernel writes them: `user:[4026531837]`. The numbers are given out again when the namespaces are gone.
+    public struct Identity: Equatable, Sendable {
+        public let users: FileName, mounts: FileName
+        public init(users: FileName, mounts: FileName) {
+            self.users = users
+            self.mounts = mounts
+        }
+    }
+
     private let users: OwnedFD, mounts: OwnedFD
 
-    /// Those that a process is in. ENOENT: there is no such process; EACCES: it is none of ours.
-    public init(of pid: Int32) throws(Errno) {
-        let users = try FD.currentDirectory.open(FileName("/proc/\(pid)/ns/user"), O_RDONLY)
-        let mounts = try FD.currentDirectory.open(FileName("/proc/\(pid)/ns/mnt"), O_RDONLY)
+    /// Those that a process is in.
+    /// - Parameter process: its directory in /proc, which stays that process's.
+    /// - Throws: ESRCH or ENOENT: it has ended; EACCES: it is none of ours.
+    public init(of process: FD) throws(Errno) {
+        let users = try process.open(FileName("ns/user"), O_RDONLY)
+        let mounts = try process.open(FileName("ns/mnt"), O_RDONLY)
         self.users = users
         self.mounts = mounts
     }
 
-    /// This process goes there, and is root there if the namespace is its user's. There is no way back. Its current directory stays the same one.
+    public static func identity(of process: FD) throws(Errno) -> Identity {
+        Identity(users: try process.readLink(FileName("ns/user")), mounts: try process.readLink(FileName("ns/mnt")))
+    }
+    public static func own() throws(Errno) -> Identity {
+        let process = try FD.currentDirectory.open(FileName("/proc/self"), OpenFlags.path | OpenFlags.directory)
+        return try identity(of: process.fd)
+    }
+
+    /// Made in the user namespace that this process is in: not in one of a container's.
+    public func isChildOfOwn() throws(Errno) -> Bool {
+        let parent = OwnedFD(adopting: Int32(truncatingIfNeeded: try checked { cs_ns_parent(users.number) }))
+        return try parent.fd.path() == UserNamespace.own().users
+    }
+
+    /// This process goes there, and is root there if the namespace is its user's. There is no way back. Its current directory stays the same one, if it may be entered.
     public func enter() throws(Errno) {
-        let here = try FD.currentDirectory.open(NameRef.dot, OpenFlags.path | OpenFlags.directory)
-        let path = try here.fd.path(), status = try here.fd.status()
+        var here: FD?
+        do throws(Errno) { here = try FD.currentDirectory.open(NameRef.dot, OpenFlags.path | OpenFlags.directory).release() } catch { /* It may not be entered: none, then. */ }
+        defer { here?.close() }
+        let path = try? here?.path(), status = try? here?.status()
         try checked { cs_setns(users.number, CLONE_NEWUSER) }
         // Moves the current directory to the namespace's root.
         try checked { cs_setns(mounts.number, CLONE_NEWNS) }
+        try UserNamespace.becomeRoot()
+        guard let here, let path, let status else { return }
         do throws(Errno) {
             let there = try FD.currentDirectory.open(path, OpenFlags.path | OpenFlags.directory)
             let now = try there.fd.status()
@@ -27,18 +56,18 @@ public struct UserNamespace: ~Copyable {
             try there.fd.makeCurrent()
         } catch {
             // Mounted out there and not in here: what is open is reached all the same.
-            try here.fd.makeCurrent()
+            try? here.makeCurrent()
         }
     }
 
     /// This process gets new ones. It has no number in it that it could act under until somebody outside has written its maps.
     public static func make() throws(Errno) { try checked { cs_unshare(CLONE_NEWUSER | CLONE_NEWNS) } }
+    /// With the group of root, too, whatever group it had outside. Supplementary groups stay: they are what the user may reach out there.
+    public static func becomeRoot() throws(Errno) { try checked { cs_become_root() } }
 
-    /// Which user namespace a process is in, to be compared.
-    public static func name(of pid: Int32) throws(Errno) -> FileName { try FD.currentDirectory.readLink(FileName("/proc/\(pid)/ns/user")) }
-
-    /// How many users there are in this process's namespace, at most 2^32.
+    /// How many users, and groups, there are in this process's namespace, at most 2^32.
     public static var userCount: UInt64 { ranges(FileName("/proc/self/uid_map")).reduce(0) { $0 + UInt64($1.count) } }
+    public static var groupCount: UInt64 { ranges(FileName("/proc/self/gid_map")).reduce(0) { $0 + UInt64($1.count) } }
     public static func hasGroup(_ gid: UInt32) -> Bool { ranges(FileName("/proc/self/gid_map")).contains { gid >= $0.start && gid - $0.start < $0.count } }
     private static func ranges(_ map: FileName) -> [SubordinateIDs.Range] {
         guard let file = try? FD.currentDirectory.open(map, O_RDONLY), let text = try? file.fd.readAll(limit: 1 << 20) else { return [] }
@@ -52,6 +81,7 @@ private let CLONE_NEWUSER: Int32 = 0x1000_0000
 private let CLONE_NEWNS: Int32 = 0x2_0000
 
 extension FD {
+    /// fchdir(2).
     func makeCurrent() throws(Errno) { try checked { cs_fchdir(raw) } }
 }
 
@@ -65,15 +95,18 @@ public enum SubordinateIDs {
         }
     }
 
+    /// Those that overlap an earlier one are left out, as the kernel takes none of it then: a range may stand there by name and by number.
     /// - Parameters:
     ///   - text: of /etc/subuid or /etc/subgid: `NAME:START:COUNT`, the name a user's, or their number.
     public static func ranges(of user: UInt32, name: [UInt8]?, in text: [UInt8]) -> [Range] {
-        text.split(separator: 0x0a).compactMap { line in
+        var found: [Range] = []
+        for line in text.split(separator: 0x0a) {
             let fields = line.split(separator: 0x3a, omittingEmptySubsequences: false)
-            guard fields.count == 3, let start = number(fields[1]), let count = number(fields[2]), count > 0, !start.addingReportingOverflow(count).overflow else { return nil }
-            guard name.map({ fields[0].elementsEqual($0) }) == true || number(fields[0]) == user else { return nil }
-            return Range(start: start, count: count)
+            guard fields.count == 3, let start = number(fields[1]), let count = number(fields[2]), count > 0, !start.addingReportingOverflow(count).overflow else { continue }
+            guard name.map({ fields[0].elementsEqual($0) }) == true || number(fields[0]) == user else { continue }
+            if !found.contains(where: { start < $0.start + $0.count && $0.start < start + count }) { found.append(Range(start: start, count: count)) }
         }
+        return found
     }
     public static func users(of user: UInt32, name: [UInt8]?) -> [Range] { read(FileName("/etc/subuid"), user, name) }
     public static func groups(of user: UInt32, name: [UInt8]?) -> [Range] { read(FileName("/etc/subgid"), user, name) }

@@ -46,6 +46,14 @@ public final class LayerClaim: Sendable {
         self.isSole = isSole
         note = nil
     }
+    /// Whether a process serves a mount that writes this directory, wherever it is mounted and whoever may see it.
+    public static func isHeld(_ directory: FD) -> Bool {
+        do throws(Errno) {
+            try directory.lockShared()
+            try directory.unlock()
+            return false
+        } catch { return error == .tryAgain }
+    }
     public var upperDirectory: FD { upper.fd }
     public var workDirectory: FD { work.fd }
 

@@ -15,7 +15,10 @@ public enum MountProgram {
 
     public static func inPath(_ program: FileName) -> FileName? {
         let path = Process.environment("PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return path.bytes.split(separator: 0x3a).lazy.map { FileName(bytes: $0).appending(component: program) }.first(where: isExecutable)
+        return find(program, in: path.bytes.split(separator: 0x3a).map { FileName(bytes: $0) })
+    }
+    public static func find(_ program: FileName, in directories: [FileName]) -> FileName? {
+        directories.lazy.map { $0.appending(component: program) }.first(where: isExecutable)
     }
 
     private static func isExecutable(_ path: FileName) -> Bool {

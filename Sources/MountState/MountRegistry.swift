@@ -15,6 +15,8 @@ public struct RegisteredMount: Sendable {
     public let state: State
     /// Mounted in the mount namespace of the one who asks; a container's own mount need not be.
     public let isVisible: Bool
+    /// The process whose end is the mount's: its guardian, or who serves it alone, as it has none or had one.
+    public var server: Int32 { record.guardian != 0 && Process.isRunning(record.guardian) ? record.guardian : record.pid }
 }
 
 /// All mounts of this user. Nothing here touches a mount itself, so that a stuck one cannot hang the one who asks.

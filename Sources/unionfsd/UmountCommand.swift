@@ -39,7 +39,7 @@ struct Umount: ParsableCommand {
         let resolved = (try? MountTable.resolve(path).path) ?? path
         if let mount {
             if !mount.isVisible {
-                throw Failure.because("\"\(mount.record.mountpoint)\" is not mounted here but in another mount namespace: nsenter -t \(mount.record.pid)\(Process.effectiveUser == 0 ? "" : " -U --preserve-credentials") -m unionfsd umount \(mount.record.mountpoint)")
+                throw Failure.because("\"\(mount.record.mountpoint)\" is not mounted here but in another mount namespace. A container's ends with unionfsd stop; else: nsenter -t \(mount.record.pid)\(Process.effectiveUser == 0 ? "" : " -U --preserve-credentials") -m unionfsd umount \(mount.record.mountpoint)")
             }
             if resolved != mount.record.mountpoint, let top = try? MountTable.top(at: resolved), top.device == mount.record.device { return resolved }
             guard resolved == mount.record.mountpoint else {

@@ -24,6 +24,12 @@ enum Words {
         return String(text)
     }
 
+    /// The directory that a path's last name is in.
+    static func parent(of path: FileName) -> FileName {
+        guard let slash = path.bytes.lastIndex(of: 0x2f) else { return "." }
+        return slash == path.bytes.startIndex ? "/" : FileName(bytes: path.bytes[..<slash])
+    }
+
     static func name(_ text: String) -> FileName {
         var bytes: [UInt8] = []
         for scalar in text.unicodeScalars {

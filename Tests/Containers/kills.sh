@@ -2,6 +2,7 @@
 # Any of the processes is killed at a random moment, again and again, while containers are made, started, stopped, committed, removed and images imported. Sourced by run.
 #
 # `inside COMMAND...` runs something where the mounts are; `as` is what a command is begun with.
+# `after_kill` looks whether all is in order at once.
 # What must hold afterwards: no container that was there is lost, nor what was written into it; and the next commands find, or take away, whatever the dead left behind.
 
 heading "$kills kills, seed $seed"
@@ -38,6 +39,7 @@ for ((i = 1; i <= kills; i++)); do
     esac
     [ -z "${victim:-}" ] || { kill -KILL $victim 2>/dev/null && struck=$((struck + 1)); }
     wait $job 2>/dev/null || true
+    after_kill
 done
 echo "$struck of $kills found a process"
 check "most found one" test $struck -gt $((kills / 2))

@@ -129,6 +129,11 @@ long cs_kill(int pid, int sig);
 long cs_close_range(unsigned first, unsigned last);
 long cs_unshare(int flags);
 long cs_setns(int fd, int kind);
+/* A descriptor of the user namespace in which another one was made (ioctl_ns(2)); -EPERM where it is none that may be seen from here. */
+long cs_ns_parent(int fd);
+/* setresgid(2) and setresuid(2) to 0, and the process as open to its user's others as before. */
+long cs_become_root(void);
+long cs_signal_default(int signal);
 long cs_set_fsuid(uint32_t uid);	/* of this thread; answers the previous one */
 long cs_set_fsgid(uint32_t gid);
 /* The supplementary groups of this thread alone (the raw system call). */

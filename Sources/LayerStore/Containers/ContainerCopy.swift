@@ -38,8 +38,9 @@ public enum ContainerCopy {
         }
     }
 
-    /// As cp(1) does it with -a: into a directory that is there, else under the new name.
-    public static func copy(_ source: borrowing Place, to target: borrowing Place) throws(StoreError) {
+    /// As cp(1) does it with -r: into a directory that is there, else under the new name.
+    /// - Parameter withOwners: else all becomes this process's user's.
+    public static func copy(_ source: borrowing Place, to target: borrowing Place, withOwners: Bool) throws(StoreError) {
         guard let from = try told("the source", { () throws(Errno) in try source.status() }) else { throw StoreError(.notFound, "the source is not there: \(source.name)") }
         var to = try told("the target") { () throws(Errno) in try target.status() }
         if to == nil, source.name.isEmpty {
@@ -59,12 +60,12 @@ public enum ContainerCopy {
         if name.isEmpty {
             // What is in it, beside what is there.
             guard intoDirectory || target.name.isEmpty else { throw StoreError(.notFound, "\(target.name) is not there") }
-            return try Piped.archive(of: directory, .tree) { (archive) throws(StoreError) in try unpack(archive, home.fd) }
+            return try Piped.archive(of: directory, .tree) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
         }
-        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(name, in: directory, as: path, to: file) }) { (archive) throws(StoreError) in try unpack(archive, home.fd) }
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(name, in: directory, as: path, to: file) }) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
     }
-    private static func unpack(_ archive: FD, _ home: FD) throws(StoreError) {
-        try LayerUnpacker(root: home, recipe: nil, limits: .init(), for: .copy).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))
+    private static func unpack(_ archive: FD, _ home: FD, _ withOwners: Bool) throws(StoreError) {
+        try LayerUnpacker(root: home, recipe: nil, limits: .init(), for: .copy(withOwners: withOwners)).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))
     }
 }
 

@@ -32,7 +32,7 @@ extension Store {
         case .layout(let files): return try importLayout(files, path, options)
         case .dockerArchive(let files): return try importDockerArchive(files, options)
         case .archive(let file): return [try importRoot(options) { (add) throws(StoreError) in try add(file.fd) }]
-        case .tree(let tree): return [try importRoot(options) { (add) throws(StoreError) in try Piped.archive(of: tree.fd, .tree, add) }]
+        case .tree(let tree): return [try importRoot(options) { (add) throws(StoreError) in try Piped.archive(of: tree.fd, .foreignTree, add) }]
         }
     }
 

@@ -3,7 +3,13 @@ internal import LinuxSys
 
 /// A tree as a tar archive: as it is, or as the difference that a writable layer is, with whiteouts as OCI's layer specification has them. In the order of the names' bytes.
 final class LayerPacker {
-    enum Content { case tree, difference }
+    enum Content {
+        case tree, difference
+        /// Of the machine, where in a user namespace most files are nobody's: they become root's.
+        case foreignTree
+    }
+    /// What the kernel shows for a user that has no number here (proc(5), overflowuid).
+    private static let nobody: UInt32 = 65534
     private let output: ArchiveTarWriter
     private let content: Content
     /// Files with several names, by inode: where the first was.
@@ -46,8 +52,9 @@ final class LayerPacker {
         entry.path = path
         entry.kind = status.kind
         entry.permissions = status.permissions
-        entry.uid = status.uid
-        entry.gid = status.gid
+        let isForeign = content == .foreignTree && !LayerForm.usesTrusted
+        entry.uid = isForeign && status.uid == LayerPacker.nobody ? 0 : status.uid
+        entry.gid = isForeign && status.gid == LayerPacker.nobody ? 0 : status.gid
         entry.mtime = status.mtime
         entry.size = status.isRegular ? Int64(clamping: status.size) : 0
         entry.device = status.rdev

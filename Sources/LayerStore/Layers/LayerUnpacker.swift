@@ -13,8 +13,8 @@ final class LayerUnpacker {
     enum Purpose: Sendable {
         /// A mount reads it: whiteouts mean something.
         case layer
-        /// All as it is, whiteouts' names too.
-        case copy
+        /// All as it is, whiteouts' names too. Without owners it is all of the user who copies, and nothing in it can do more than they: no set-user-id, no capability, no device.
+        case copy(withOwners: Bool)
         /// Files, directories and symlinks with none of their attributes, for their owner or for everybody to read.
         case files(isPublic: Bool)
     }
@@ -23,7 +23,6 @@ final class LayerUnpacker {
     private let recipe: TarRecipeWriter?
     private let limits: Limits
     private let purpose: Purpose
-    private let isRoot = Process.effectiveUser == 0
     private(set) var members = 0
     /// Where the last member went, as the next one goes there, too.
     private var parentPath: [[UInt8]] = []
@@ -34,7 +33,7 @@ final class LayerUnpacker {
     private var impliedNames: Set<FileName> = []
     private func imply(_ name: FileName) { if impliedNames.insert(name).inserted { impliedOrder.append(name) } }
     /// Times of directories, put right at the end.
-    private var directories: [(path: FileName, mtime: Timestamp, mode: UInt32)] = []
+    private var directories: [(path: FileName, mtime: Timestamp)] = []
 
     init(root: FD, recipe: TarRecipeWriter?, limits: Limits, for purpose: Purpose = .layer) throws(StoreError) {
         self.purpose = purpose
@@ -51,11 +50,9 @@ final class LayerUnpacker {
             try add(entry, archive)
         }
         try archive.drain()
-        for (path, mtime, mode) in directories.reversed() {
+        for (path, mtime) in directories.reversed() {
             do throws(Errno) {
                 let directory = try open(path)
-                // Until now its owner had to write into it.
-                if !isRoot, mode & 0o700 != 0o700 { try directory.fd.changeMode(NameRef.empty, mode) }
                 try directory.fd.setTimes(NameRef.empty, access: mtime, modification: mtime)
             } catch { if error != .noEntry && error != .notDirectory { throw StoreError(error, doing: "\"\(path)\"") } }
         }
@@ -75,6 +72,7 @@ final class LayerUnpacker {
         return out
     }
     private static func joined(_ components: some Sequence<[UInt8]>) -> FileName { FileName(bytes: components.joined(separator: [0x2f])) }
+    private var givesOwners: Bool { if case .copy(withOwners: false) = purpose { false } else { true } }
     private var isCopy: Bool { if case .copy = purpose { true } else { false } }
     private func open(_ path: FileName) throws(Errno) -> OwnedFD {
         if path.isEmpty { return try root.openDirectory(NameRef.dot) }
@@ -130,7 +128,7 @@ final class LayerUnpacker {
         guard let last = path.last else {
             if entry.kind == .directory {
                 try attributes(entry, root, FileName(""))
-                directories.append((FileName(""), entry.mtime, entry.permissions))
+                directories.append((FileName(""), entry.mtime))
             }
             return
         }
@@ -154,7 +152,7 @@ final class LayerUnpacker {
                 }
             }
             try attributes(entry, parent.fd, name)
-            directories.append((shown, entry.mtime, entry.permissions))
+            directories.append((shown, entry.mtime))
             impliedNames.remove(shown)
         case .regular: try addFile(entry, name, shown, archive)
         case .symlink:
@@ -165,11 +163,12 @@ final class LayerUnpacker {
             try attributes(entry, parent.fd, name)
         case .character, .block, .fifo:
             if case .files = purpose { return }
+            if !givesOwners, entry.kind != .fifo { return }
             // A whiteout on the disk; in an archive it is said otherwise.
             if case .layer = purpose, entry.kind == .character, entry.device == 0 { return }
             do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
                 // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
-                if error == .notPermitted, !isRoot || !LayerForm.usesTrusted, entry.kind != .fifo { return }
+                if error == .notPermitted, !LayerForm.usesTrusted, entry.kind != .fifo { return }
                 throw StoreError(error, doing: "\"\(shown)\"")
             }
             try attributes(entry, parent.fd, name)
@@ -260,25 +259,25 @@ final class LayerUnpacker {
         var hasForeignOwner = false
         do throws(Errno) {
             try name.withRef { (n) throws(Errno) in
-                if LayerForm.keepsOwners {
+                if givesOwners && LayerForm.keepsOwners {
                     do throws(Errno) { try place.changeOwner(n, uid: entry.uid, gid: entry.gid) } catch {
                         if error == .invalid { hasForeignOwner = true }
                         throw error
                     }
                 }
-                for (attribute, value) in entry.xattrs where !LayerForm.isPrivate(attribute) {
+                for (attribute, value) in entry.xattrs where !LayerForm.isPrivate(attribute) && (givesOwners || attribute.bytes.starts(with: "user.".utf8)) {
                     do throws(Errno) { try attribute.withRef { (a) throws(Errno) in try place.setXattr(n, a, value) } } catch {
                         // A filesystem, or a user, that cannot have it: as tar does.
                         if error != .notSupported && error != .notPermitted { throw error }
                     }
                 }
-                if entry.kind != .symlink { try place.changeMode(n, entry.kind == .directory && !isRoot ? entry.permissions | 0o700 : entry.permissions) }
+                if entry.kind != .symlink { try place.changeMode(n, givesOwners ? entry.permissions : entry.permissions & 0o1777) }
                 if entry.kind != .directory { try place.setTimes(n, access: entry.mtime, modification: entry.mtime) }
             }
         } catch {
             if hasForeignOwner {
                 let path = (try? LayerUnpacker.joined(LayerUnpacker.components(entry.path))) ?? FileName(bytes: entry.path)
-                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are ids up to \(UserNamespace.userCount - 1) here: /etc/subuid and /etc/subgid can give more (usermod --add-subuids, --add-subgids)")
+                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are users up to \(UserNamespace.userCount - 1) and groups up to \(UserNamespace.groupCount - 1) here: give yourself more (usermod --add-subuids, --add-subgids), stop all containers, and import it again")
             }
             throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"")
         }

@@ -61,25 +61,28 @@ struct Copy: ParsableCommand {
         commandName: "cp",
         abstract: "Copy between a container and this machine.",
         discussion: """
-            One of the two is CONTAINER:PATH. Owners, modes, times and attributes are kept. A directory that is there gets what is copied into it; DIR/. is what is in it.
+            One of the two is CONTAINER:PATH. Modes, times and user.* attributes are kept; all is root's in a container, and yours out here. A directory that is there gets what is copied into it; DIR/. is what is in it.
 
               unionfsd cp work:/etc/passwd .
               unionfsd cp ./site work:/srv
             """)
     @OptionGroup var store: StoreOptions
+    @Flag(name: [.short, .long], help: "Keep owners, set-user-id and set-group-id, capabilities and devices.")
+    var archive = false
     @Argument(help: "From.") var source: String
     @Argument(help: "To.") var target: String
 
     func run() throws {
-        let store = try store.open()
         let from = Self.split(source), to = Self.split(target)
+        let local = Words.name(from.container == nil ? from.path : to.path)
+        let store = try store.open(seeing: [local, Words.parent(of: local)])
         guard let name = from.container ?? to.container, from.container == nil || to.container == nil else { throw Failure.because("one of the two must be CONTAINER:PATH, and only one") }
         let container = try told { () throws(StoreError) in try store.container(name) }
         try Started.during(store, container) { () throws(StoreError) in
             let root = try Self.open(store.place(of: container).merged)
-            let here = try ContainerCopy.Place(ofMachine: Words.name(from.container == nil ? from.path : to.path))
+            let here = try ContainerCopy.Place(ofMachine: local)
             let there = try ContainerCopy.Place(Words.name(from.container == nil ? to.path : from.path), in: root.fd)
-            if from.container == nil { try ContainerCopy.copy(here, to: there) } else { try ContainerCopy.copy(there, to: here) }
+            if from.container == nil { try ContainerCopy.copy(here, to: there, withOwners: archive) } else { try ContainerCopy.copy(there, to: here, withOwners: archive) }
         }
     }
     /// A path with a slash before its first colon is none of a container's.
@@ -116,7 +119,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         if output == "-", FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe") }
-        let store = try store.open()
+        let store = try store.open(seeing: [Words.parent(of: Words.name(output))])
         let found = try told { () throws(StoreError) in try store.container(container) }
         try Started.during(store, found) { () throws(StoreError) in try Store.pack(store.place(of: found).merged, to: Words.name(output)) }
     }

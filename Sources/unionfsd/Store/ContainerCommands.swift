@@ -18,7 +18,7 @@ struct Create: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
     func run() throws {
-        let store = try store.open()
+        let store = try store.open(seeing: options.paths)
         print(try Self.create(store, options, name, image, command).id)
     }
     static func create(_ store: Store, _ options: SpecOptions, _ name: String?, _ image: String, _ command: [String]) throws -> StoredContainer {
@@ -41,7 +41,7 @@ struct Start: ParsableCommand {
         for name in containers {
             let container = try told { () throws(StoreError) in try store.container(name) }
             try Control.start(store, container)
-            if runs { try told { () throws(StoreError) in try ContainerRuntime(runtime).launch(try ContainerRuntime.Call(container, store)) } }
+            if runs { try told { () throws(StoreError) in try ContainerRuntime(runtime, store).launch(try ContainerRuntime.Call(container, store)) } }
             print(store.place(of: container).merged)
         }
     }

@@ -40,7 +40,7 @@ struct ImageImport: ParsableCommand {
 
     func run() throws {
         guard limit > 0, limit < 1 << 30 else { throw Failure.because("--limit must be a number of GiB above 0") }
-        let store = try store.open()
+        let store = try store.open(seeing: [Words.name(source)])
         var options = ImportOptions()
         options.limit = Int64(limit) << 30
         if let name { options.name = try told { () throws(StoreError) in try ImageName(name) } }
@@ -60,7 +60,7 @@ enum Owners {
     /// Without other ids than the user's own (subuid(5)) files cannot be anybody else's.
     static func sayWhatBecomesOfThem() {
         guard Process.effectiveUser == 0, UserNamespace.userCount == 1 else { return }
-        Console.say("all files become yours, as there are no other ids for you: for images with several users, apt-get install uidmap and usermod --add-subuids, --add-subgids")
+        Console.say("all files become yours, as there are no other ids for you: for images with several users, apt-get install uidmap, usermod --add-subuids and --add-subgids, then remove the image and import it again")
     }
 }
 
@@ -203,7 +203,7 @@ struct ImageExport: ParsableCommand {
     @Argument(help: "Its name or digest.") var image: String
 
     func run() throws {
-        let store = try store.open()
+        let store = try store.open(seeing: [Words.parent(of: Words.name(output))])
         if output == "-", FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe") }
         let manifest = try told { () throws(StoreError) in
             try store.exportImage(image, to: Words.name(output), directory ? .directory : .archive, compress: !uncompressed)

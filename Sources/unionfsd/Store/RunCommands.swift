@@ -34,10 +34,11 @@ struct Run: ParsableCommand {
         if tty && detach { throw ValidationError("--tty and --detach exclude each other") }
     }
     func run() throws {
+        try store.enter(seeing: options.paths)
         // For what runs in the container; before there is another thread that they could end.
         Process.holdSignals()
         let store = try store.open()
-        let program = try told { () throws(StoreError) in try ContainerRuntime(runtime) }
+        let program = try told { () throws(StoreError) in try ContainerRuntime(runtime, store) }
         let container = try Create.create(store, options, name, image, command)
         var status: Int32 = 0
         do {
@@ -76,6 +77,7 @@ struct Exec: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
     func run() throws {
+        try store.enter()
         // For what runs in the container; before there is another thread that they could end.
         Process.holdSignals()
         let store = try store.open()
@@ -89,7 +91,7 @@ struct Exec: ParsableCommand {
             call.spec.workingDirectory = workdir ?? call.spec.workingDirectory
             call.spec.user = user ?? call.spec.user
             call.hasTerminal = tty
-            return try ContainerRuntime(runtime).exec(call)
+            return try ContainerRuntime(runtime, store).exec(call)
         }
         if status != 0 { throw ExitCode(status) }
     }

@@ -33,6 +33,10 @@ struct SpecOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("When the mount fails: no, on-failure[:N] or always.", valueName: "policy"))
     var restart = "no"
 
+    /// Of this machine.
+    var paths: [FileName] { volume.compactMap { $0.split(separator: ":").first.map(String.init) }.filter(Self.isPath).map(Words.name) + (seccomp.map { [Words.name($0)] } ?? []) }
+    private static func isPath(_ text: String) -> Bool { text.hasPrefix("/") || text.hasPrefix(".") }
+
     func spec(_ command: [String]) throws -> ContainerSpec {
         var spec = ContainerSpec()
         spec.command = command
@@ -83,8 +87,7 @@ struct SpecOptions: ParsableArguments {
             readOnly = parts.removeLast() == "ro"
         }
         guard parts.count == 2, !parts[0].isEmpty else { throw Failure.because("\"\(text)\" is not SRC:DST[:ro]") }
-        let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
-        guard isPath else { return ContainerSpec.Mount(kind: .volume, source: parts[0], target: try target(parts[1]), readOnly: readOnly) }
+        guard isPath(parts[0]) else { return ContainerSpec.Mount(kind: .volume, source: parts[0], target: try target(parts[1]), readOnly: readOnly) }
         let inside = try target(parts[1])
         return ContainerSpec.Mount(kind: .bind, source: try path(ofMachine: parts[0]).description, target: inside, readOnly: readOnly)
     }

@@ -10,12 +10,12 @@ struct StoreOptions: ParsableArguments {
 
     var path: FileName { root.map(Words.name) ?? Process.environment("UNIONFSD_ROOT") ?? Store.defaultRoot }
 
-    /// Before the first thread: an ordinary user's is used in a namespace of its own.
-    func open() throws -> Store {
-        try told { () throws(StoreError) in
-            try StoreNamespace.enter(path)
-            return try Store(path)
-        }
+    /// An ordinary user's is used in a namespace of its own: before the first thread, and before signals are held, as others may have to be waited for.
+    /// - Parameter paths: of this machine, which are meant to be the same in there.
+    func enter(seeing paths: [FileName] = []) throws { try told { () throws(StoreError) in try StoreNamespace.enter(path, seeing: paths) } }
+    func open(seeing paths: [FileName] = []) throws -> Store {
+        try enter(seeing: paths)
+        return try told { () throws(StoreError) in try Store(path) }
     }
 }
 

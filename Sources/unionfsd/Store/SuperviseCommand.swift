@@ -20,6 +20,9 @@ struct Supervise: ParsableCommand {
         if let idle, idle < 1 || idle > 1 << 30 { throw ValidationError("--idle must be a number of seconds above 0") }
     }
     func run() throws {
+        try store.enter()
+        // Whoever started it may be anywhere, and want to unmount that.
+        do throws(Errno) { try Process.changeDirectory("/") } catch {}
         // Before there is another thread that they could end.
         Process.holdSignals()
         _ = Process.raiseOpenFileLimit()

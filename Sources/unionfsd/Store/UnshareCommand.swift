@@ -16,8 +16,7 @@ struct Unshare: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
     func run() throws {
-        _ = try store.open()
-        try told { () throws(StoreError) in try StoreNamespace.keepOverExecute() }
+        try store.enter()
         var words = (command.first == "--" ? Array(command.dropFirst()) : command).map(Words.name)
         if words.isEmpty { words = [Process.environment("SHELL") ?? "/bin/sh"] }
         guard let program = words.first.flatMap({ $0.bytes.contains(0x2f) ? $0 : MountProgram.inPath($0) }) else { throw Failure.because("\(words.first ?? ""): there is no such program in PATH") }
