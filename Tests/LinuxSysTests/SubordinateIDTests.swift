@@ -12,6 +12,11 @@ struct SubordinateIDTests {
         // A name that is a number is that number's user, whoever is called so.
         #expect(ranges("1000:7:8", user: 5, name: "five").isEmpty)
     }
+    /// A user may stand there by name and by number; the kernel takes no map with an id twice.
+    @Test func overlapsAreLeftOut() {
+        #expect(ranges("jane:100000:65536\n1000:100000:65536\njane:165535:5\njane:165536:5") == ["100000+65536", "165536+5"])
+        #expect(ranges("jane:10:10\njane:5:6\njane:0:5") == ["10+10", "0+5"])
+    }
     @Test func whatIsNoRangeIsPassedOver() {
         #expect(ranges("jane:100000\njane:a:5\njane:5:b\njane:5:0\njane:4294967295:2\njane:-1:5\njane:1:2:3\n\n:\njane:9:1") == ["9+1"])
         #expect(ranges("").isEmpty)
