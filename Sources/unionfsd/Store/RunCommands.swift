@@ -20,31 +20,26 @@ struct Run: ParsableCommand {
     var rm = false
     @Flag(name: [.short, .long], help: "Leave it running; its output goes into the container's log.")
     var detach = false
-    @Flag(name: [.short, .long], help: "With a terminal of its own.")
-    var tty = false
-    @Flag(name: [.short, .long], help: "Taken for Docker's sake: standard input is always the command's.")
-    var interactive = false
-    @Option(name: .long, help: ArgumentHelp("crun or runc, by name or path.", valueName: "program"))
-    var runtime: String?
+    @OptionGroup var how: RuntimeOptions
     @Argument(help: "The image.") var image: String
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
     func validate() throws {
         if rm && detach { throw ValidationError("--rm and --detach exclude each other") }
-        if tty && detach { throw ValidationError("--tty and --detach exclude each other") }
+        if how.tty && detach { throw ValidationError("--tty and --detach exclude each other") }
     }
     func run() throws {
         try store.enter(seeing: options.paths)
         // For what runs in the container; before there is another thread that they could end.
         Process.holdSignals()
         let store = try store.open()
-        let program = try told { () throws(StoreError) in try ContainerRuntime(runtime, store) }
+        let program = try told { () throws(StoreError) in try ContainerRuntime(how.runtime, store) }
         let container = try Create.create(store, options, name, image, command)
         var status: Int32 = 0
         do {
             try Control.start(store, container)
             var call = try told { () throws(StoreError) in try ContainerRuntime.Call(container, store) }
-            call.hasTerminal = tty
+            call.hasTerminal = how.tty
             if detach { try told { () throws(StoreError) in try program.launch(call) } } else { status = try told { () throws(StoreError) in try program.run(call) } }
         } catch {
             if rm { try? Control.remove(store, container, force: true) } else { try? Control.stop(store, container, force: true, timeout: 0) }
@@ -61,18 +56,8 @@ struct Exec: ParsableCommand {
         commandName: "exec", abstract: "Run a command in a container that is started.",
         discussion: "Beside what runs there; where nothing does, by itself.")
     @OptionGroup var store: StoreOptions
-    @Option(name: [.short, .customLong("env")], help: ArgumentHelp("A variable of the environment.", valueName: "key=value"))
-    var env: [String] = []
-    @Option(name: [.short, .long], help: ArgumentHelp("Where the process begins.", valueName: "dir"))
-    var workdir: String?
-    @Option(name: [.short, .long], help: ArgumentHelp("Who the process is.", valueName: "user[:group]"))
-    var user: String?
-    @Flag(name: [.short, .long], help: "With a terminal of its own.")
-    var tty = false
-    @Flag(name: [.short, .long], help: "Taken for Docker's sake: standard input is always the command's.")
-    var interactive = false
-    @Option(name: .long, help: ArgumentHelp("crun or runc, by name or path.", valueName: "program"))
-    var runtime: String?
+    @OptionGroup var process: ProcessOptions
+    @OptionGroup var how: RuntimeOptions
     @Argument(help: "The container's name or id.") var container: String
     @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.") var command: [String] = []
 
@@ -81,17 +66,16 @@ struct Exec: ParsableCommand {
         // For what runs in the container; before there is another thread that they could end.
         Process.holdSignals()
         let store = try store.open()
-        let environment = try env.map(SpecOptions.variable)
         let status = try told { () throws(StoreError) in
             let found = try store.container(container)
             guard try ContainerEngine(store).state(found) == .started else { throw StoreError(.conflict, "\(found.name) is not started (unionfsd start \(found.name))") }
             var call = try ContainerRuntime.Call(found, store)
             call.spec.command = command.first == "--" ? Array(command.dropFirst()) : command
-            call.spec.environment += environment
-            call.spec.workingDirectory = workdir ?? call.spec.workingDirectory
-            call.spec.user = user ?? call.spec.user
-            call.hasTerminal = tty
-            return try ContainerRuntime(runtime, store).exec(call)
+            call.spec.environment += process.environment
+            call.spec.workingDirectory = process.workdir ?? call.spec.workingDirectory
+            call.spec.user = process.user ?? call.spec.user
+            call.hasTerminal = how.tty
+            return try ContainerRuntime(how.runtime, store).exec(call)
         }
         if status != 0 { throw ExitCode(status) }
     }

@@ -2,18 +2,37 @@ internal import ArgumentParser
 internal import LayerStore
 internal import LinuxSys
 
-/// What a container runs and has mounted into it, as `create` and `run` take it.
-struct SpecOptions: ParsableArguments {
-    @Option(name: [.short, .long], help: ArgumentHelp("A path of this machine, or a volume's name, mounted into the container.", valueName: "src:dst[:ro]"))
-    var volume: [String] = []
-    @Option(name: .long, help: ArgumentHelp("Memory mounted into the container.", valueName: "dst"))
-    var tmpfs: [String] = []
+/// What a process in a container is given.
+struct ProcessOptions: ParsableArguments {
     @Option(name: [.short, .customLong("env")], help: ArgumentHelp("A variable of the environment; the name alone takes this process's value.", valueName: "key=value"))
     var env: [String] = []
     @Option(name: [.short, .long], help: ArgumentHelp("Where the process begins.", valueName: "dir"))
     var workdir: String?
     @Option(name: [.short, .long], help: ArgumentHelp("Who the process is, by the container's own names or by number.", valueName: "user[:group]"))
     var user: String?
+
+    var environment: [String] {
+        env.map { $0.contains("=") ? $0 : "\($0)=\(Process.environment(FileName($0))?.description ?? "")" }
+    }
+}
+
+/// How a process is started in a container.
+struct RuntimeOptions: ParsableArguments {
+    @Flag(name: [.short, .long], help: "With a terminal of its own.")
+    var tty = false
+    @Flag(name: [.short, .long], help: "Taken for Docker's sake: standard input is always the command's.")
+    var interactive = false
+    @Option(name: .long, help: ArgumentHelp("crun or runc, by name or path.", valueName: "program"))
+    var runtime: String?
+}
+
+/// What a container runs and has mounted into it, as `create` and `run` take it.
+struct SpecOptions: ParsableArguments {
+    @Option(name: [.short, .long], help: ArgumentHelp("A path of this machine, or a volume's name, mounted into the container.", valueName: "src:dst[:ro]"))
+    var volume: [String] = []
+    @Option(name: .long, help: ArgumentHelp("Memory mounted into the container.", valueName: "dst"))
+    var tmpfs: [String] = []
+    @OptionGroup var process: ProcessOptions
     @Option(name: .long, help: "The name that the container knows itself by.")
     var hostname: String?
     @Option(name: .long, help: ArgumentHelp("host: this machine's network; none: a loopback device alone.", valueName: "mode"), completion: .list(["host", "none"]))
@@ -40,9 +59,9 @@ struct SpecOptions: ParsableArguments {
     func spec(_ command: [String]) throws -> ContainerSpec {
         var spec = ContainerSpec()
         spec.command = command
-        spec.environment = try env.map(Self.variable)
-        spec.workingDirectory = workdir
-        spec.user = user
+        spec.environment = process.environment
+        spec.workingDirectory = process.workdir
+        spec.user = process.user
         spec.hostname = hostname
         guard let network = ContainerSpec.Network(rawValue: network) else { throw Failure.because("\"\(network)\" is no network: host or none") }
         spec.network = network
@@ -70,10 +89,6 @@ struct SpecOptions: ParsableArguments {
             throw Failure.because("\"\(text)\" is no size of memory, or too small: 512m, 2g, at least 6m")
         }
         return number << shift
-    }
-    static func variable(_ text: String) throws -> String {
-        if text.contains("=") { return text }
-        return "\(text)=\(Process.environment(FileName(text))?.description ?? "")"
     }
     private static func target(_ text: String) throws -> String {
         guard text.hasPrefix("/"), text != "/" else { throw Failure.because("\"\(text)\" must be an absolute path in the container") }
