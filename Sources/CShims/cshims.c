@@ -315,6 +315,7 @@ long cs_close_range(unsigned first, unsigned last) {
 long cs_unshare(int flags) { RET(unshare(flags)); }
 long cs_setns(int fd, int kind) { RET(setns(fd, kind)); }
 long cs_ns_parent(int fd) { RET(ioctl(fd, 0xb702 /* NS_GET_PARENT */)); }
+long cs_mount_ns_id(int fd, uint64_t *id) { RET(ioctl(fd, 0x8008b705ul, id)); }
 long cs_become_root(void) {
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) return -(long)errno;
 	RET(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));

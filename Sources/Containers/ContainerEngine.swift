@@ -16,7 +16,7 @@ public final class ContainerEngine: Sendable {
         case failed
     }
 
-    private func mount(_ container: StoredContainer) -> ContainerMount { ContainerMount(container: container, place: store.place(of: container)) }
+    private func mount(_ container: StoredContainer) -> ContainerMount { ContainerMount(container: container, store: store) }
 
     public func state(_ container: StoredContainer) throws(StoreError) -> State { state(container, try mount(container).state()) }
     private func state(_ container: StoredContainer, _ mount: ContainerMount.State) -> State {
@@ -37,11 +37,11 @@ public final class ContainerEngine: Sendable {
         fileprivate let mounts: MountOverview
         fileprivate let busy: Set<String>
     }
-    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(), busy: ContainerRuntime.busyContainers(store)) }
+    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(store), busy: ContainerRuntime.busyContainers(store)) }
     public func state(_ container: StoredContainer, in overview: Overview) -> (state: State, guardian: Int32?, isBusy: Bool) {
         let mount = overview.mounts.state(store.place(of: container).merged)
         var guardian: Int32?
-        if case .alive(let pid) = mount { guardian = pid }
+        if case .alive(let pid) = mount, pid != ContainerMount.unknown { guardian = pid }
         return (state(container, mount), guardian, overview.busy.contains(container.id))
     }
 
@@ -84,6 +84,9 @@ public final class ContainerEngine: Sendable {
     /// Takes away what is mounted and dead, or should not be mounted at all.
     public func clear(_ container: StoredContainer) throws(StoreError) { try mount(container).unmount(force: true) }
 
+    /// What runtimes kept before the machine was started the last time.
+    public func clearOldRuntimes() { ContainerRuntime.clearOld(store) }
+
     /// Mounts below the store that belong to no container any more, as a process died between two steps.
     public func clearOrphans() throws(StoreError) {
         let known = Set(try store.containers().map { store.place(of: $0).merged })
@@ -100,7 +103,8 @@ public final class ContainerEngine: Sendable {
             if !force { throw StoreError(.conflict, "\(container.name) is started: stop it first, or rm --force") }
             try stop(container, force: true, patience: 0)
         }
-        try mount(container).awaitQuiet()
+        // By force it may be in use: who serves it has it open, and writes to what has no name any more.
+        if !force { try mount(container).awaitQuiet() }
         try store.removeContainer(container.id)
     }
 

@@ -7,14 +7,22 @@ internal import UnionCore
 /// A container's mount, as the machine has it.
 struct ContainerMount {
     let container: StoredContainer
-    let place: ContainerPlace
+    let store: Store
+    var place: ContainerPlace { store.place(of: container) }
 
     enum State: Equatable {
         case none
-        /// With its guardian, or the process that serves where there is none.
+        /// With its guardian, or the process that serves where there is none; `unknown` where somebody serves it who has left no word.
         case alive(guardian: Int32)
         /// Something is mounted there and nobody serves it.
         case dead
+    }
+
+    /// No process has this number, and none runs under it.
+    static let unknown: Int32 = -1
+    private var isHeld: Bool {
+        guard let work = try? FD.currentDirectory.open(place.work, O_RDONLY | OpenFlags.directory) else { return false }
+        return LayerClaim.isHeld(work.fd)
     }
 
     func state() throws(StoreError) -> State {
@@ -23,9 +31,9 @@ struct ContainerMount {
             guard top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { throw Errno.busy }
         } catch { throw StoreError(error, doing: "\(place.merged)") }
         do throws(RegistryError) {
-            guard let mount = try MountRegistry.find(place.merged), mount.state == .alive else { return .dead }
-            return .alive(guardian: mount.server)
-        } catch { return .dead }
+            if let mount = try MountRegistry.find(place.merged, in: store.mountDirectory), mount.state == .alive { return .alive(guardian: mount.server) }
+        } catch { /* No word, then. */ }
+        return isHeld ? .alive(guardian: ContainerMount.unknown) : .dead
     }
 
     /// Mounts it, and returns when it answers, with the process whose end is the mount's.
@@ -80,9 +88,8 @@ struct ContainerMount {
 
     /// Nobody writes the writable layer any more, wherever it is or was mounted: before it is removed.
     func awaitQuiet() throws(StoreError) {
-        guard let work = try? FD.currentDirectory.open(place.work, O_RDONLY | OpenFlags.directory) else { return }
         let deadline = Clock.monotonic + 2_000_000_000
-        while LayerClaim.isHeld(work.fd) {
+        while isHeld {
             if Clock.monotonic > deadline {
                 throw StoreError(.conflict, "\(container.name) is still served: somebody has files of it open, or it is mounted where this process does not see it; end that first")
             }
@@ -96,10 +103,10 @@ struct MountOverview: Sendable {
     private var types: [FileName: FileName] = [:]
     private var served: [FileName: Int32] = [:]
 
-    init() throws(StoreError) {
+    init(_ store: Store) throws(StoreError) {
         do throws(Errno) { for entry in try MountTable().entries { types[entry.mountpoint] = entry.type } } catch { throw StoreError(error, doing: "the mount table") }
         do throws(RegistryError) {
-            for mount in try MountRegistry.list() where mount.state == .alive {
+            for mount in try MountRegistry.list(in: store.mountDirectory) where mount.state == .alive {
                 served[mount.record.mountpoint] = mount.server
             }
         } catch { throw StoreError(.system, error.description) }

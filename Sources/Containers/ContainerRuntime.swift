@@ -115,17 +115,29 @@ public struct ContainerRuntime: Sendable {
 
     /// Where a runtime keeps its state; each has a directory of its own. In the store, and not in the run directory, which another session may have elsewhere, or take away; and one
     /// for each start of the machine, as it has numbers of processes in it.
-    private static func home(_ name: String, _ store: Store) throws(Errno) -> FileName {
-        let boot = try FD.currentDirectory.open(FileName("/proc/sys/kernel/random/boot_id"), O_RDONLY)
-        let id = FileName(bytes: try boot.fd.readAll(limit: 64).prefix(8))
+    private static func home(_ name: String, _ store: Store) -> FileName { runtimes(store).appending(component: boot).appending(component: FileName(name)) }
+    private static func runtimes(_ store: Store) -> FileName { store.root.appending(component: "run").appending(component: "runtime") }
+    /// Of this start of the machine (random(4)).
+    private static let boot: FileName = {
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/sys/kernel/random/boot_id"), O_RDONLY), let text = try? file.fd.readAll(limit: 64) else { return "unknown" }
+        return FileName(bytes: text.prefix(8))
+    }()
+    private func makeHome() throws(Errno) -> FileName {
         var path = store.root
-        for part in [FileName("run"), FileName("runtime"), id, FileName(name)] {
+        for part in [FileName("run"), FileName("runtime"), ContainerRuntime.boot, FileName(name)] {
             path = path.appending(component: part)
             do throws(Errno) { try path.withRef { (p) throws(Errno) in try FD.currentDirectory.makeDirectory(p, mode: 0o700) } } catch { if error != .exists { throw error } }
         }
         return path
     }
-    private func words(_ call: [FileName]) throws(Errno) -> [FileName] { [FileName(name), "--root", try ContainerRuntime.home(name, store)] + call }
+    /// What was kept before the machine was started the last time: none of it runs.
+    static func clearOld(_ store: Store) {
+        let place = runtimes(store)
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: place.description)) ?? [] where entry != boot.description {
+            try? FileManager.default.removeItem(atPath: place.appending(component: FileName(entry)).description)
+        }
+    }
+    private func words(_ call: [FileName]) throws(Errno) -> [FileName] { [FileName(name), "--root", try makeHome()] + call }
 
     public func isRunning(_ id: String) throws(StoreError) -> Bool {
         struct State: Decodable { let status: String }
@@ -139,13 +151,15 @@ public struct ContainerRuntime: Sendable {
     static func busyContainers(_ store: Store) -> Set<String> {
         var out: Set<String> = []
         for name in known {
-            guard let home = try? home(name, store), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
+            let home = home(name, store)
+            guard let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
             for entry in entries where isAlive(home.appending(component: FileName(entry))) { out.insert(String(entry.prefix { $0 != "-" })) }
         }
         return out
     }
     /// A runtime keeps what it knows of a container until it is told to delete it: crun in `status`, runc in `state.json`.
     private static func isAlive(_ directory: FileName) -> Bool {
+        if !FileManager.default.fileExists(atPath: directory.description) { return false }
         for (file, key) in [("status", "pid"), ("state.json", "init_process_pid")] {
             guard let data = FileManager.default.contents(atPath: directory.appending(component: FileName(file)).description) else { continue }
             guard let members = try? JSONSerialization.jsonObject(with: data) as? [String: Any], let pid = members[key] as? Int else { return true }
@@ -156,7 +170,8 @@ public struct ContainerRuntime: Sendable {
     private static func present(_ container: StoredContainer, _ store: Store) -> [(ContainerRuntime, String)] {
         var out: [(ContainerRuntime, String)] = []
         for name in known {
-            guard let home = try? home(name, store), let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
+            let home = home(name, store)
+            guard let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
             let mine = entries.filter { $0 == container.id || $0.hasPrefix("\(container.id)-") }
             if mine.isEmpty { continue }
             guard let runtime = try? ContainerRuntime(name, store) else { continue }
@@ -182,6 +197,11 @@ public struct ContainerRuntime: Sendable {
                 Clock.sleep(milliseconds: 50)
             }
         }
-        for (runtime, id) in all { try call(runtime, ["delete", "--force", FileName(id)]) }
+        for (runtime, id) in all {
+            try call(runtime, ["delete", "--force", FileName(id)])
+            if isAlive(home(runtime.name, store).appending(component: FileName(id))) {
+                throw StoreError(.conflict, "what runs in \(container.name) cannot be ended by \(runtime.name): it is another user's, or was left over from another namespace (\(home(runtime.name, store))/\(id))")
+            }
+        }
     }
 }

@@ -11,7 +11,8 @@ enum NamespaceMaker {
     static func make() throws(StoreError) {
         let user = Process.effectiveUser, group = Process.effectiveGroup, name = Array(NSUserName().utf8)
         let users = SubordinateIDs.users(of: user, name: name), groups = SubordinateIDs.groups(of: user, name: name)
-        if users.isEmpty || groups.isEmpty { try makeForOne(user, group) } else {
+        if users.isEmpty != groups.isEmpty { throw failure("there is a line for this user in one of /etc/subuid and /etc/subgid, and not in the other") }
+        if users.isEmpty { try makeForOne(user, group) } else {
             // Never with fewer ids than the user has, for want of a program: files would get wrong owners, and those that are there nobody's.
             guard let usersHelper = helper("newuidmap"), let groupsHelper = helper("newgidmap") else {
                 throw StoreError(.notFound, "newuidmap and newgidmap are missing, which give an ordinary user's containers the ids of /etc/subuid: apt-get install uidmap")

@@ -26,15 +26,14 @@ struct NamespaceMembers {
         do throws(Errno) {
             own = try UserNamespace.own()
             root = try? FD.currentDirectory.status(NameRef("/"))
-            let words = try file.contents(limit: 4096).split(separator: 0x20).map { FileName(bytes: $0) }
-            recorded = words.count == 2 ? UserNamespace.Identity(users: words[0], mounts: words[1]) : nil
+            recorded = UserNamespace.Identity(text: try file.contents(limit: 1 << 16)[...])
         } catch { throw StoreError(error, doing: "the namespace of \(store)") }
     }
 
     /// That the store's namespace is this process's own.
     static func record(_ file: FD) throws(Errno) {
-        let own = try UserNamespace.own(), text = Array("\(own.users) \(own.mounts)".utf8)
-        if try file.contents(limit: 4096) == text { return }
+        let text = try UserNamespace.own().text
+        if try file.contents(limit: 1 << 16) == text { return }
         try file.writeAll(text)
         try file.truncate(Int64(text.count))
     }
@@ -53,11 +52,14 @@ struct NamespaceMembers {
         }
     }
 
+    /// A process that is in it by its own account, and by no other: where it is, the store's mounts are.
+    var claimant: Int32? { (try? file.byteHolder(byte)).flatMap { $0 } }
+
     /// For who is root in a user namespace already.
     func refuseOthers() throws(StoreError) {
         guard let recorded, recorded != own else { return try refuseUnseen() }
         // Of whom no more can be seen than that, maybe.
-        var pid = (try? file.byteHolder(byte)).flatMap { $0 }.map { "\($0)" }
+        var pid = claimant.map { "\($0)" }
         if pid == nil, let process = try first(in: recorded) { pid = (try? process.fd.path())?.bytes.split(separator: 0x2f).last.map { String(decoding: $0, as: UTF8.self) } }
         if let pid {
             throw StoreError(.conflict, "the store \(store) is in use in another namespace (process \(pid)): use it from outside of this one, or stop its containers there first")
@@ -108,7 +110,8 @@ struct NamespaceMembers {
     private func process(_ number: FileName, in namespace: UserNamespace.Identity) -> OwnedFD? {
         do throws(Errno) {
             let process = try FD.currentDirectory.open(FileName("/proc/\(number)"), OpenFlags.path | OpenFlags.directory)
-            guard try UserNamespace.identity(of: process.fd) == namespace, let root else { return nil }
+            // Whoever has the store's numbers now may be another one.
+            guard namespace.mayBe(process.fd), try UserNamespace.identity(of: process.fd) == namespace, let root else { return nil }
             let theirs = try process.fd.status(NameRef("root/."))
             if theirs.dev != root.dev || theirs.ino != root.ino { return nil }
             return process

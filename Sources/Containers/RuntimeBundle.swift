@@ -88,7 +88,7 @@ struct RuntimeBundle {
             mount("/dev/shm", "tmpfs", "shm", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
             mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
             // Of the machine's network in a user namespace only the machine's root could mount it anew.
-            bindsSys ? mount("/sys", "bind", "/sys", ["rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"])
+            bindsSys ? mount("/sys", "bind", "/sys", ["rbind", "rprivate", "nosuid", "noexec", "nodev", "ro", "rro"])
                 : mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
         ]
         if spec.network == .host {

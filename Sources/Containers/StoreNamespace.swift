@@ -32,15 +32,25 @@ public enum StoreNamespace {
             let run = try home.fd.openDirectory(NameRef("run"))
             return try run.fd.open(FileName("namespace"), O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         }
-        try awaitTurn(file.fd, store)
+        try awaitTurn(file.fd, store, seconds: mayMake ? 30 : 0)
         let members = try NamespaceMembers(store, file.fd, byte: member)
         if isRoot {
             // Whoever is root in a user namespace, that of podman unshare for one, is at home there, unless the store is in use elsewhere: its mounts would not be seen.
             try members.refuseOthers()
-        } else if !(try members.join()) {
-            if !mayMake { return }
-            try members.refuseUnseen()
-            try NamespaceMaker.make()
+        } else {
+            var attempts = 0
+            while !(try members.join()) {
+                if !mayMake { return }
+                guard let claimant = members.claimant else {
+                    try members.refuseUnseen()
+                    try NamespaceMaker.make()
+                    break
+                }
+                // It may be ending just now. If not, it sees another root directory than we do, or is none of ours: beside it there must be no second one.
+                attempts += 1
+                if attempts > 200 { throw StoreError(.conflict, "the store \(store) is in use by process \(claimant), which sees another machine than this one: use it from there, or end that first") }
+                Clock.sleep(milliseconds: 5)
+            }
         }
         try told(store) { () throws(Errno) in
             try NamespaceMembers.record(file.fd)
@@ -52,8 +62,8 @@ public enum StoreNamespace {
     }
 
     /// The others are at it for milliseconds, unless one is stopped, or newuidmap(1) hangs.
-    private static func awaitTurn(_ file: FD, _ store: FileName) throws(StoreError) {
-        let end = Clock.monotonic + 30_000_000_000
+    private static func awaitTurn(_ file: FD, _ store: FileName, seconds: UInt64) throws(StoreError) {
+        let end = Clock.monotonic + seconds * 1_000_000_000 + 200_000_000
         while true {
             do throws(Errno) { return try file.takeByte(turn) } catch {
                 guard error == .tryAgain || error == .accessDenied else { throw StoreError(error, doing: "the namespace of \(store)") }
@@ -86,7 +96,7 @@ public enum StoreNamespace {
             guard let object else { return }
             let now = Sight.look(path)
             if now?.dev == object.dev && now?.ino == object.ino { return }
-            throw StoreError(.conflict, "\(path) is something else in the namespace of the store, which was made before this was mounted: stop all containers first, or mount it below a shared mount (mount --make-shared)")
+            throw StoreError(.conflict, "\(path) is not the same in the namespace of the store: it was mounted, or unmounted, since that was made. Stop all containers first, or mount it below a shared mount (mount --make-shared)")
         }
     }
 

@@ -19,6 +19,10 @@ public final class Store: Sendable {
     var fd: FD { directory.fd }
     let database: StoreDatabase
 
+    /// Where the mounts of its containers leave word of themselves: in the store, as those who ask need not have the same run directory, and as a session's goes with the session.
+    public static func mountDirectory(_ root: FileName) -> (parent: FileName, name: FileName) { (root.appending(component: "run"), "mounts") }
+    public var mountDirectory: (parent: FileName, name: FileName) { Store.mountDirectory(root) }
+
     public static var defaultRoot: FileName {
         if Process.effectiveUser == 0 && Process.isInInitialUserNamespace { return "/var/lib/unionfsd" }
         if let data = Process.environment("XDG_DATA_HOME") { return data.appending(component: "unionfsd") }

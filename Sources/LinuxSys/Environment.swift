@@ -22,6 +22,10 @@ extension Process {
         return value.flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// For what this process starts. Before its first thread, or when no other looks.
+    public static func setEnvironment(_ name: FileName, _ value: FileName) {
+        name.withRef { n in value.withRef { v in _ = unsafe setenv(n.pointer, v.pointer, 1) } }
+    }
     public static var effectiveUser: UInt32 { geteuid() }
     public static var effectiveGroup: UInt32 { getegid() }
 

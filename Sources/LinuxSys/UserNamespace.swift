@@ -3,12 +3,25 @@ internal import Glibc
 
 /// A user namespace, in which an ordinary user can be root, and the mount namespace that belongs to it (user_namespaces(7)). All of it before a process's first thread.
 public struct UserNamespace: ~Copyable {
-    /// Which ones, to be compared, as the kernel writes them: `user:[4026531837]`. The numbers are given out again when the namespaces are gone.
+    /// Which ones a process is in, to be compared. As a text in which no blanks are.
     public struct Identity: Equatable, Sendable {
+        /// As the kernel writes them: `user:[4026531837]`. They are given out again as soon as the namespaces are gone.
         public let users: FileName, mounts: FileName
-        public init(users: FileName, mounts: FileName) {
-            self.users = users
-            self.mounts = mounts
+        /// What tells others with the same numbers: the mount namespace's own id (0 before Linux 6.11), and who is who in the user namespace.
+        public let mark: FileName
+        public init?(text: ArraySlice<UInt8>) {
+            let words = text.split(separator: 0x20).map { FileName(bytes: $0) }
+            guard words.count == 3 else { return nil }
+            (users, mounts, mark) = (words[0], words[1], words[2])
+        }
+        fileprivate init(users: FileName, mounts: FileName, mark: FileName) { (self.users, self.mounts, self.mark) = (users, mounts, mark) }
+        public var text: [UInt8] { Array("\(users) \(mounts) \(mark)".utf8) }
+        /// Of the numbers alone, as that is quick.
+        public func mayBe(_ process: FD) -> Bool {
+            do throws(Errno) {
+                guard try process.readLink(FileName("ns/mnt")) == mounts else { return false }
+                return try process.readLink(FileName("ns/user")) == users
+            } catch { return false }
         }
     }
 
@@ -25,7 +38,15 @@ public struct UserNamespace: ~Copyable {
     }
 
     public static func identity(of process: FD) throws(Errno) -> Identity {
-        Identity(users: try process.readLink(FileName("ns/user")), mounts: try process.readLink(FileName("ns/mnt")))
+        let mounts = try process.open(FileName("ns/mnt"), O_RDONLY)
+        var id: UInt64 = 0
+        _ = unsafe cs_mount_ns_id(mounts.number, &id)
+        var mark = Array("\(id)".utf8)
+        for name in [FileName("uid_map"), FileName("gid_map")] {
+            let map = try process.open(name, O_RDONLY)
+            mark += [0x2c] + (try map.fd.readAll(limit: 1 << 16)).split { $0 == 0x20 || $0 == 0x0a }.joined(separator: [0x3a])
+        }
+        return Identity(users: try process.readLink(FileName("ns/user")), mounts: try process.readLink(FileName("ns/mnt")), mark: FileName(bytes: mark))
     }
     public static func own() throws(Errno) -> Identity {
         let process = try FD.currentDirectory.open(FileName("/proc/self"), OpenFlags.path | OpenFlags.directory)

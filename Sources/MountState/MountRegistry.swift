@@ -22,10 +22,13 @@ public struct RegisteredMount: Sendable {
 /// All mounts of this user. Nothing here touches a mount itself, so that a stuck one cannot hang the one who asks.
 public enum MountRegistry {
     /// Oldest first. Entries that a dead process left, and whose mount is gone too, are removed on the way.
-    public static func list() throws(RegistryError) -> [RegisteredMount] {
+    /// - Parameter place: another run directory than this user's, its parent and its name.
+    public static func list(in place: (parent: FileName, name: FileName)? = nil) throws(RegistryError) -> [RegisteredMount] {
         let run: RunDirectory
         // None yet: no mounts yet.
-        do throws(RegistryError) { run = try RunDirectory(create: false) } catch { return [] }
+        do throws(RegistryError) {
+            if let place { run = try RunDirectory(place.parent, place.name, create: false) } else { run = try RunDirectory(create: false) }
+        } catch { return [] }
         let table: MountTable
         var names: [FileName] = []
         do throws(Errno) {
@@ -64,8 +67,8 @@ public enum MountRegistry {
     }
 
     /// The mount that a path lies on, or whose mount point it is. The path may be anywhere in it.
-    public static func find(_ path: FileName) throws(RegistryError) -> RegisteredMount? {
-        let mounts = try list()
+    public static func find(_ path: FileName, in place: (parent: FileName, name: FileName)? = nil) throws(RegistryError) -> RegisteredMount? {
+        let mounts = try list(in: place)
         do throws(Errno) {
             let place = try MountTable.resolve(path)
             let table = try MountTable()
@@ -96,8 +99,10 @@ public enum MountRegistry {
 
     /// Takes away the entry of a mount that is gone.
     public static func remove(_ mount: RegisteredMount) {
-        do throws(RegistryError) {
-            let run = try RunDirectory(create: false)
+        let bytes = mount.path.bytes
+        guard let slash = bytes.lastIndex(of: 0x2f) else { return }
+        do throws(Errno) {
+            let run = try FD.currentDirectory.open(FileName(bytes: bytes[..<slash]), OpenFlags.directory)
             discard(run.fd, mount.id)
         } catch {}
     }

@@ -30,6 +30,12 @@ public struct RunDirectory: ~Copyable, Sendable {
         throw RegistryError("no run directory: \(reasons.joined(separator: "; "))")
     }
 
+    /// That directory and no other: `name` in `base`.
+    init(_ base: FileName, _ name: FileName, create: Bool) throws(RegistryError) {
+        path = base.appending(component: name)
+        do throws(Errno) { directory = try RunDirectory.open(base, name, create: create) } catch { throw RegistryError("\(base)/\(name): \(error.text)") }
+    }
+
     private static func candidates() -> [(FileName, FileName)] {
         if let chosen = Process.environment("UNIONFSD_RUN_DIR") {
             let bytes = Array(chosen.bytes)

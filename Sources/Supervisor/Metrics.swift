@@ -21,7 +21,7 @@ struct Metrics {
         out.sample("unionfsd_images", [], Int64(images.count))
 
         var read: [(name: String, id: String, snapshot: StatisticsSnapshot)] = []
-        let mounts = Dictionary(((try? MountRegistry.list()) ?? []).map { ($0.record.mountpoint, $0) }, uniquingKeysWith: { _, last in last })
+        let mounts = Dictionary(((try? MountRegistry.list(in: supervisor.store.mountDirectory)) ?? []).map { ($0.record.mountpoint, $0) }, uniquingKeysWith: { _, last in last })
         for container in containers {
             guard let mount = mounts[supervisor.store.place(of: container).merged], let snapshot = try? MountRegistry.statistics(of: mount) else { continue }
             read.append((container.name, container.id, snapshot))

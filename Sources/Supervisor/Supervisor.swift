@@ -54,6 +54,9 @@ public final class Supervisor: @unchecked Sendable {
     /// - Parameter onReady: the socket answers.
     public func run(idle: Int?, onReady: () -> Void) throws(StoreError) {
         mutex.locked { isOnDemand = idle != nil }
+        // For the mounts.
+        let place = store.mountDirectory
+        LinuxSys.Process.setEnvironment("UNIONFSD_RUN_DIR", place.parent.appending(component: place.name))
         let socket = try said { () throws(Errno) in try ControlSocket(store: store.root) }
         let lock = try said { () throws(Errno) in try socket.lock() }
         try said { () throws(Errno) in try socket.removeStale() }
@@ -124,6 +127,7 @@ public final class Supervisor: @unchecked Sendable {
     /// After whatever happened: mounts that live are ours, those that are dead or should not be there go, and those that should be there come back.
     private func recover() throws(StoreError) {
         try engine.clearOrphans()
+        engine.clearOldRuntimes()
         try store.sweep()
         for container in try store.containers() {
             do throws(StoreError) {

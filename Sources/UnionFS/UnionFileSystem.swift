@@ -270,7 +270,12 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             let record = table[node]
             if record.orphan >= 0 { return try body(FD(raw: record.orphan), NameRef.empty, Int(record.layer)) }
             if record.kind == FileKind.directory.rawValue {
-                let directory = try merged(node)
+                let directory: MergedDirectory
+                do throws(Errno) { directory = try merged(node) } catch {
+                    // Its name may just have gone, and the descriptor come in its place.
+                    if table[node].orphan >= 0 { continue }
+                    throw error
+                }
                 guard let top = directory.parts.first else { throw .stale }
                 return try withExtendedLifetime(directory) { () throws(Errno) in try body(top.fd, NameRef.empty, top.layer) }
             }

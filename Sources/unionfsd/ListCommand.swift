@@ -15,7 +15,7 @@ struct List: ParsableCommand {
 
     func run() throws {
         let mounts: [RegisteredMount]
-        do throws(RegistryError) { mounts = try MountRegistry.list() } catch { throw Failure.because(error.description) }
+        do throws(RegistryError) { mounts = try KnownMounts.list() } catch { throw Failure.because(error.description) }
         if json {
             print(JSON.array(mounts.map(List.json)).text())
             return

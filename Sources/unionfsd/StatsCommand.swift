@@ -61,9 +61,9 @@ struct Stats: ParsableCommand {
     /// nil: it was there before, and is gone.
     private func wanted(seen: Bool) throws -> [RegisteredMount]? {
         do throws(RegistryError) {
-            guard let mountpoint else { return try MountRegistry.list() }
-            if let mount = try MountRegistry.find(Words.name(mountpoint)) { return [mount] }
-            if let place = StatsTable.place(of: mountpoint), let mount = try MountRegistry.list().first(where: { $0.record.mountpoint == place }) { return [mount] }
+            guard let mountpoint else { return try KnownMounts.list() }
+            if let mount = try KnownMounts.find(Words.name(mountpoint)) { return [mount] }
+            if let place = StatsTable.place(of: mountpoint), let mount = try KnownMounts.list().first(where: { $0.record.mountpoint == place }) { return [mount] }
         } catch { throw Failure.because(error.description) }
         if seen { return nil }
         throw Failure.because("\"\(mountpoint ?? "")\" is not a mount of unionfsd (unionfsd list shows them)")

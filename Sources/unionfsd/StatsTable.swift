@@ -37,13 +37,12 @@ enum StatsTable {
 
     static func place(of container: String) -> FileName? { containers().first { $0.value == container }?.key }
 
-    private static var root: FileName { Process.environment("UNIONFSD_ROOT") ?? Store.defaultRoot }
     /// To where an ordinary user's containers are mounted, if any are: their sizes are asked there. Before the first thread.
-    static func enterNamespace() { try? StoreNamespace.enter(root, mayMake: false) }
+    static func enterNamespace() { try? StoreNamespace.enter(KnownMounts.store, mayMake: false) }
 
     /// The containers of the store that this user has, if there is one: nothing is made for it.
     private static func containers() -> [FileName: String] {
-        guard (try? FD.currentDirectory.open(root.appending(component: "store.db"), OpenFlags.path)) != nil, let store = try? Store(root), let containers = try? store.containers() else { return [:] }
+        guard (try? FD.currentDirectory.open(KnownMounts.store.appending(component: "store.db"), OpenFlags.path)) != nil, let store = try? Store(KnownMounts.store), let containers = try? store.containers() else { return [:] }
         return Dictionary(containers.map { (store.place(of: $0).merged, $0.name) }, uniquingKeysWith: { first, _ in first })
     }
 }

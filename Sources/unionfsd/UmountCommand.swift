@@ -22,7 +22,7 @@ struct Umount: ParsableCommand {
     func run() throws {
         let path = Words.name(mountpoint)
         let mount: RegisteredMount?
-        do throws(RegistryError) { mount = try MountRegistry.find(path) } catch { throw Failure.because(error.description) }
+        do throws(RegistryError) { mount = try KnownMounts.find(path) } catch { throw Failure.because(error.description) }
         let target = try place(path, mount)
         do throws(Errno) { try Mounts.unmount(target, lazily: lazy) } catch {
             switch error {

@@ -29,11 +29,11 @@ struct Upgrade: ParsableCommand {
         var mounts: [RegisteredMount]
         do throws(RegistryError) {
             if let mountpoint {
-                guard let mount = try MountRegistry.find(Words.name(mountpoint)) else {
+                guard let mount = try KnownMounts.find(Words.name(mountpoint)) else {
                     throw RegistryError("\"\(mountpoint)\" is not a mount of unionfsd (unionfsd list shows them)")
                 }
                 mounts = [mount]
-            } else { mounts = try MountRegistry.list().filter { $0.state == .alive } }
+            } else { mounts = try KnownMounts.list().filter { $0.state == .alive } }
         } catch { throw Failure.because(error.description) }
         var failed = false
         for mount in mounts {

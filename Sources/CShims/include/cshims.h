@@ -131,6 +131,8 @@ long cs_unshare(int flags);
 long cs_setns(int fd, int kind);
 /* A descriptor of the user namespace in which another one was made (ioctl_ns(2)); -EPERM where it is none that may be seen from here. */
 long cs_ns_parent(int fd);
+/* A mount namespace's number that no other gets before the machine is started again (NS_GET_MNTNS_ID, Linux 6.11). */
+long cs_mount_ns_id(int fd, uint64_t *id);
 /* setresgid(2) and setresuid(2) to 0, and the process as open to its user's others as before. */
 long cs_become_root(void);
 long cs_signal_default(int signal);

@@ -8,6 +8,8 @@ public enum ContainerCopy {
     public struct Place: ~Copyable {
         fileprivate let directory: OwnedFD
         fileprivate let name: FileName
+        /// Whose files are of this machine's users.
+        fileprivate let isOfMachine: Bool
 
         /// - Parameters:
         ///   - path: in the tree; a slash or a dot at its end means what is in the directory.
@@ -16,10 +18,14 @@ public enum ContainerCopy {
             let (parent, last) = Place.split(path, at: [0x2f])
             directory = try told("\(path)") { () throws(Errno) in try parent.withRef { (p) throws(Errno) in try root.openInRoot(p, O_RDONLY | OpenFlags.directory) } }
             name = last
+            isOfMachine = false
         }
         /// A path of this machine: from the root, or from the current directory.
-        public init(ofMachine path: FileName) throws(StoreError) {
-            let (parent, last) = Place.split(path, at: path.bytes.first == 0x2f ? [0x2f] : [0x2e, 0x2f])
+        /// - Parameter followed: a symlink to a directory is that directory, as for cp(1)'s target.
+        public init(ofMachine path: FileName, followed: Bool) throws(StoreError) {
+            let isDirectory = followed && (try? FD.currentDirectory.open(path, OpenFlags.path | OpenFlags.directory)) != nil
+            let (parent, last) = Place.split(isDirectory ? path.appending(component: ".") : path, at: path.bytes.first == 0x2f ? [0x2f] : [0x2e, 0x2f])
+            isOfMachine = true
             directory = try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(parent, O_RDONLY | OpenFlags.directory) }
             name = last
         }
@@ -42,6 +48,9 @@ public enum ContainerCopy {
     /// - Parameter withOwners: else all becomes this process's user's.
     public static func copy(_ source: borrowing Place, to target: borrowing Place, withOwners: Bool) throws(StoreError) {
         guard let from = try told("the source", { () throws(Errno) in try source.status() }) else { throw StoreError(.notFound, "the source is not there: \(source.name)") }
+        if !withOwners, [.character, .block].contains(from.kind) { throw StoreError(.invalid, "\(source.name) is a device, which a container could use to reach this machine: --archive copies it") }
+        if from.kind == .socket { throw StoreError(.invalid, "\(source.name) is a socket, which is nothing without its server") }
+        let content: LayerPacker.Content = source.isOfMachine ? .foreignTree : .tree
         var to = try told("the target") { () throws(Errno) in try target.status() }
         if to == nil, source.name.isEmpty {
             // What is in a directory goes into one that is made for it.
@@ -60,9 +69,9 @@ public enum ContainerCopy {
         if name.isEmpty {
             // What is in it, beside what is there.
             guard intoDirectory || target.name.isEmpty else { throw StoreError(.notFound, "\(target.name) is not there") }
-            return try Piped.archive(of: directory, .tree) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
+            return try Piped.archive(of: directory, content) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
         }
-        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(name, in: directory, as: path, to: file) }) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(name, in: directory, as: path, content, to: file) }) { (archive) throws(StoreError) in try unpack(archive, home.fd, withOwners) }
     }
     private static func unpack(_ archive: FD, _ home: FD, _ withOwners: Bool) throws(StoreError) {
         try LayerUnpacker(root: home, recipe: nil, limits: .init(), for: .copy(withOwners: withOwners)).unpack(try ArchiveTarReader(try ArchiveDecompressor(archive, limit: .max)))

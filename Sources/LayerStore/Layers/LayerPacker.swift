@@ -12,23 +12,34 @@ final class LayerPacker {
     private static let nobody: UInt32 = 65534
     private let output: ArchiveTarWriter
     private let content: Content
-    /// Files with several names, by inode: where the first was.
-    private var links: [UInt64: [UInt8]] = [:]
-    private let device: UInt64
+    /// Files with several names: where the first was.
+    private struct Inode: Hashable {
+        let device: UInt64, number: UInt64
+        init(_ status: FileStatus) {
+            device = status.dev
+            number = status.ino
+        }
+    }
+    private var links: [Inode: [UInt8]] = [:]
+    /// The tree is what lies on one mount, which may be of several filesystems' devices (a subvolume, an overlay); by device where the kernel does not tell mounts.
+    private let beginning: FileStatus
+    private func isBeyond(_ status: FileStatus) -> Bool {
+        status.mountID != 0 && beginning.mountID != 0 ? status.mountID != beginning.mountID : status.dev != beginning.dev
+    }
     private var depth = 0
     private var leftOut: Set<FileName> = []
 
-    private init(_ output: ArchiveTarWriter, _ content: Content, device: UInt64) {
+    private init(_ output: ArchiveTarWriter, _ content: Content, _ beginning: FileStatus) {
         self.output = output
         self.content = content
-        self.device = device
+        self.beginning = beginning
     }
 
     /// - Parameter leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
     static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
         let output = try ArchiveTarWriter(file, form)
         let status = try told("the tree") { () throws(Errno) in try root.status() }
-        let packer = LayerPacker(output, content, device: status.dev)
+        let packer = LayerPacker(output, content, status)
         packer.leftOut = leftOut
         var entry = packer.entry(status, [UInt8(ascii: ".")])
         entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
@@ -39,10 +50,10 @@ final class LayerPacker {
     }
 
     /// One name of a directory, with all that is below it, under another name.
-    static func pack(_ name: FileName, in directory: FD, as path: FileName, to file: FD) throws(StoreError) {
+    static func pack(_ name: FileName, in directory: FD, as path: FileName, _ content: Content, to file: FD) throws(StoreError) {
         let output = try ArchiveTarWriter(file, .precise)
         let status = try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
-        let packer = LayerPacker(output, .tree, device: status.dev)
+        let packer = LayerPacker(output, content, status)
         try packer.add(directory, name, Array(path.bytes))
         try output.finish()
     }
@@ -52,9 +63,15 @@ final class LayerPacker {
         entry.path = path
         entry.kind = status.kind
         entry.permissions = status.permissions
-        let isForeign = content == .foreignTree && !LayerForm.usesTrusted
-        entry.uid = isForeign && status.uid == LayerPacker.nobody ? 0 : status.uid
-        entry.gid = isForeign && status.gid == LayerPacker.nobody ? 0 : status.gid
+        entry.uid = status.uid
+        entry.gid = status.gid
+        if content == .foreignTree && !LayerForm.usesTrusted {
+            // Whoever was meant, it is not root.
+            if status.uid == LayerPacker.nobody { entry.permissions &= ~0o4000 }
+            if status.gid == LayerPacker.nobody { entry.permissions &= ~0o2000 }
+            entry.uid = status.uid == LayerPacker.nobody ? 0 : status.uid
+            entry.gid = status.gid == LayerPacker.nobody ? 0 : status.gid
+        }
         entry.mtime = status.mtime
         entry.size = status.isRegular ? Int64(clamping: status.size) : 0
         entry.device = status.rdev
@@ -109,7 +126,7 @@ final class LayerPacker {
 
     private func add(_ directory: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) {
         let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
-        if status.dev != device || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) { return }
+        if isBeyond(status) || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) { return }
         if content == .difference {
             if LayerForm.isWhiteout(status) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
             if name.bytes.elementsEqual(LayerForm.opaqueName) { return }
@@ -119,11 +136,11 @@ final class LayerPacker {
         var entry = entry(status, path)
         // A socket is nothing without its server.
         if status.kind == .socket { return }
-        if !status.isDirectory, status.nlink > 1, let first = links[status.ino] {
+        if !status.isDirectory, status.nlink > 1, let first = links[Inode(status)] {
             entry.hardlink = first
             return try output.begin(entry)
         }
-        defer { if !status.isDirectory, status.nlink > 1, isWritten { links[status.ino] = path } }
+        defer { if !status.isDirectory, status.nlink > 1, isWritten { links[Inode(status)] = path } }
         isWritten = false
         switch status.kind {
         case .directory:

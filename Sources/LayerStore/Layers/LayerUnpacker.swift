@@ -30,6 +30,7 @@ final class LayerUnpacker {
     /// Directories that the archive does not have and that something of it lies in: what they are like, the layers below say.
     var implied: [FileName] { impliedOrder.filter { impliedNames.contains($0) } }
     private var impliedOrder: [FileName] = []
+    private var leftOut: Set<FileName> = []
     private var impliedNames: Set<FileName> = []
     private func imply(_ name: FileName) { if impliedNames.insert(name).inserted { impliedOrder.append(name) } }
     /// Times of directories, put right at the end.
@@ -126,7 +127,8 @@ final class LayerUnpacker {
     private func add(_ entry: ArchiveEntry, _ archive: ArchiveTarReader) throws(StoreError) {
         let path = try LayerUnpacker.components(entry.path)
         guard let last = path.last else {
-            if entry.kind == .directory {
+            // Who copies has said where to; what is there stays as it is.
+            if entry.kind == .directory, !isCopy {
                 try attributes(entry, root, FileName(""))
                 directories.append((FileName(""), entry.mtime))
             }
@@ -144,13 +146,19 @@ final class LayerUnpacker {
         let wasWhiteout = try clear(name, forDirectory: entry.kind == .directory, shown)
         switch entry.kind {
         case .directory:
+            var isThere = false
             try told("\"\(shown)\"") { () throws(Errno) in
-                do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o700) } } catch { if error != .exists { throw error } }
+                do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o700) } } catch {
+                    if error != .exists { throw error }
+                    isThere = true
+                }
                 if wasWhiteout {
                     let made = try name.withRef { (n) throws(Errno) in try parent.fd.openDirectory(n) }
                     try LayerForm.markOpaque(made.fd)
                 }
             }
+            // As cp(1) has it.
+            if isThere && isCopy { return }
             try attributes(entry, parent.fd, name)
             directories.append((shown, entry.mtime))
             impliedNames.remove(shown)
@@ -163,12 +171,18 @@ final class LayerUnpacker {
             try attributes(entry, parent.fd, name)
         case .character, .block, .fifo:
             if case .files = purpose { return }
-            if !givesOwners, entry.kind != .fifo { return }
+            if !givesOwners, entry.kind != .fifo {
+                leftOut.insert(shown)
+                return
+            }
             // A whiteout on the disk; in an archive it is said otherwise.
             if case .layer = purpose, entry.kind == .character, entry.device == 0 { return }
             do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
                 // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
-                if error == .notPermitted, !LayerForm.usesTrusted, entry.kind != .fifo { return }
+                if error == .notPermitted, !LayerForm.usesTrusted, entry.kind != .fifo {
+                    leftOut.insert(shown)
+                    return
+                }
                 throw StoreError(error, doing: "\"\(shown)\"")
             }
             try attributes(entry, parent.fd, name)
@@ -218,6 +232,11 @@ final class LayerUnpacker {
     private func addLink(_ target: [UInt8], _ name: FileName, _ shown: FileName) throws(StoreError) {
         let path = try LayerUnpacker.components(target)
         guard let last = path.last else { throw StoreError(.hostile, "\"\(shown)\" is a link to the archive's root") }
+        // Of a device that this user cannot have.
+        if leftOut.contains(LayerUnpacker.joined(path)) {
+            leftOut.insert(shown)
+            return
+        }
         _ = try clear(name, forDirectory: false, shown)
         do throws(Errno) {
             let directory = try open(LayerUnpacker.joined(path.dropLast()))
@@ -277,7 +296,7 @@ final class LayerUnpacker {
         } catch {
             if hasForeignOwner {
                 let path = (try? LayerUnpacker.joined(LayerUnpacker.components(entry.path))) ?? FileName(bytes: entry.path)
-                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are users up to \(UserNamespace.userCount - 1) and groups up to \(UserNamespace.groupCount - 1) here: give yourself more (usermod --add-subuids, --add-subgids), stop all containers, and import it again")
+                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are users up to \(UserNamespace.userCount - 1) and groups up to \(UserNamespace.groupCount - 1) here: give yourself more (usermod --add-subuids, --add-subgids), and stop all containers before you try again")
             }
             throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"")
         }

@@ -80,7 +80,7 @@ struct Copy: ParsableCommand {
         let container = try told { () throws(StoreError) in try store.container(name) }
         try Started.during(store, container) { () throws(StoreError) in
             let root = try Self.open(store.place(of: container).merged)
-            let here = try ContainerCopy.Place(ofMachine: local)
+            let here = try ContainerCopy.Place(ofMachine: local, followed: from.container != nil)
             let there = try ContainerCopy.Place(Words.name(from.container == nil ? to.path : from.path), in: root.fd)
             if from.container == nil { try ContainerCopy.copy(here, to: there, withOwners: archive) } else { try ContainerCopy.copy(there, to: here, withOwners: archive) }
         }

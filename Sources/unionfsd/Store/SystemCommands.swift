@@ -119,10 +119,14 @@ struct SystemPrune: ParsableCommand {
     func run() throws {
         let store = try store.open()
         let engine = ContainerEngine(store)
-        var removed = (containers: 0, images: 0, volumes: 0)
+        var removed = (containers: 0, images: 0, volumes: 0), failed = false
         if containers {
             for container in try told({ () throws(StoreError) in try store.containers() }) where try told({ () throws(StoreError) in try engine.state(container) == .stopped }) {
-                try Control.remove(store, container, force: false)
+                // It has said why.
+                do { try Control.remove(store, container, force: false) } catch {
+                    failed = true
+                    continue
+                }
                 removed.containers += 1
             }
         }
@@ -144,5 +148,6 @@ struct SystemPrune: ParsableCommand {
         }
         for sentence in swept.kept { Console.say("not removed: \(sentence)") }
         print("removed: \(removed.containers) containers, \(removed.images) images, \(removed.volumes) volumes, \(swept.leftovers) leftovers, \(swept.layers) layers")
+        if failed { throw ExitCode.failure }
     }
 }
