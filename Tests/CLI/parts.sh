@@ -357,7 +357,7 @@ part_processes() {
     while [ ! -e there ] && [ $waited -lt 100 ]; do sleep 0.05; waited=$((waited + 1)); done
     check "a mount of another namespace is listed as such" bash -c "unionfsd list | grep -q 'in another mount namespace' && unionfsd list --json | jq -e '.[0].visible == false' >/dev/null"
     check "with statistics" bash -c "unionfsd stats '$SCRATCH/mnt' --json | jq -e .requests >/dev/null"
-    refused_not_ours "and cannot be unmounted from here" 'in another mount namespace: nsenter' unionfsd umount "$SCRATCH/mnt"
+    refused_not_ours "and cannot be unmounted from here" 'in another mount namespace.*nsenter' unionfsd umount "$SCRATCH/mnt"
     kill %2 2>/dev/null || kill %1
     kill "$(served)" || true
     waited=0
