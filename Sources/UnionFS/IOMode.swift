@@ -114,7 +114,7 @@ extension UnionFileSystem {
             let object = name.isEmpty ? try fd.duplicate() : try fd.openPath(name)
             return object.release()
         }
-        if usage.isOn, let blocks = try? FD(raw: raw.raw).status().blocks { usage.settle(node, Int64(clamping: blocks)) }
+        settleUsage(of: node, FD(raw: raw.raw))
         let names = table.names(node)
         table.supersede(node, object: OwnedFD(adopting: raw.raw))
         // The path that the kernel walks again has one name; what it holds of the others would go on showing the old file.
@@ -124,6 +124,17 @@ extension UnionFileSystem {
             }
         }
         throw .stale
+    }
+
+    /// From here on another node stands for the copy.
+    private func settleUsage(of node: UInt32, _ object: FD) {
+        guard usage.isOn else { return }
+        for _ in 0..<3 {
+            guard let turn = usage.turn(node) else { return }
+            if let blocks = try? object.status().blocks, usage.settle(node, Int64(clamping: blocks), turn: turn) { return }
+        }
+        // Others are at it without an end.
+        usage.giveUp()
     }
 
     /// Closed with its last user, or when others are wanted more.

@@ -118,7 +118,8 @@ extension UnionFileSystem {
     /// The kernel forgets the node: the last time that its object is easily found. What is open it does not forget altogether.
     func willForget(_ node: UInt32) {
         guard usage.isOn, case .known = usage.hold(node) else { return }
-        if let seen = look(node), !seen.isOpen { usage.settle(node, seen.blocks) } else { _ = usage.release(node) }
+        if let turn = usage.turn(node), let seen = look(node), !seen.isOpen, usage.settle(node, seen.blocks, turn: turn) { return }
+        _ = usage.release(node)
     }
 
     // ---- the answer ----

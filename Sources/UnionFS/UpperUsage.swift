@@ -98,15 +98,23 @@ final class UpperUsage: @unchecked Sendable {
             if phase == .walking { removedInodes.insert(inode) } else { settled -= entry?.counted ?? blocks }
         }
     }
-    /// The node stops to stand for the object, which is as it says. The caller holds it.
-    func settle(_ node: UInt32, _ blocks: Blocks) {
+    /// Of its announcements so far: to be asked for before the object is looked at. Nil where it is not noted.
+    func turn(_ node: UInt32) -> UInt32? { mutex.locked { entries[node]?.turn } }
+    /// The node stops to stand for the object, which was as it says at that turn. The caller holds it.
+    /// - Returns: false: it stays noted, as somebody else is at it, or was since it was looked at: an open may have ended in between, and written already.
+    func settle(_ node: UInt32, _ blocks: Blocks, turn: UInt32) -> Bool {
         mutex.locked {
-            guard let entry = entries[node] else { return }
-            // What the walk, or somebody else, makes of it nobody knows.
-            if phase == .walking || entry.holders > 1 { return giveUpLocked() }
+            guard let entry = entries[node] else { return true }
+            // What the walk makes of it nobody knows.
+            if phase == .walking {
+                giveUpLocked()
+                return true
+            }
+            if entry.holders > 1 || entry.turn != turn { return false }
             entries[node] = nil
             epoch &+= 1
             settled += blocks - entry.counted
+            return true
         }
     }
     /// The node is gone, and what it stood for was not looked at.
