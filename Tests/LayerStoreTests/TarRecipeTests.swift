@@ -29,7 +29,7 @@ import Testing
         let input = try FD.currentDirectory.open(archive, 0)
         let decompressor = try ArchiveDecompressor(input.fd, limit: .max)
         let writer = try TarRecipeWriter(recipeFile.fd)
-        try LayerUnpacker(root: tree.fd, recipe: writer, limits: .init(), for: .copy).unpack(try ArchiveTarReader(decompressor, recipe: writer))
+        try LayerUnpacker(root: tree.fd, recipe: writer, limits: .init(), for: .copy(withOwners: true)).unpack(try ArchiveTarReader(decompressor, recipe: writer))
         #expect(try writer.finish() == isExact)
         guard isExact else { return }
         let output = try place.fd.open(FileName("again.tar"), 0o302, mode: 0o600)
