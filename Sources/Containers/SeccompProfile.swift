@@ -82,7 +82,7 @@ struct SeccompProfile: Decodable {
         var out: [String: Any] = ["defaultAction": defaultAction]
         if let number = SeccompProfile.number(defaultErrno, defaultErrnoRet) { out["defaultErrnoRet"] = Int(clamping: number) }
         if let flags, !flags.isEmpty { out["flags"] = flags }
-        let families = archMap?.first { $0.architecture == SeccompProfile.machine.family }.map { [$0.architecture] + ($0.subArchitectures ?? []) } ?? architectures
+        let families = archMap?.first { $0.architecture == SeccompProfile.family }.map { [$0.architecture] + ($0.subArchitectures ?? []) } ?? architectures
         if let families { out["architectures"] = families }
         out["syscalls"] = (syscalls ?? []).filter { SeccompProfile.applies($0, capabilities) }.compactMap { rule -> [String: Any]? in
             let names = (rule.names ?? []) + (rule.name.map { [$0] } ?? [])
@@ -98,11 +98,11 @@ struct SeccompProfile: Decodable {
     }
     private static func applies(_ rule: Rule, _ capabilities: [String]) -> Bool {
         if let caps = rule.includes?.caps, !caps.isEmpty, !caps.allSatisfy(capabilities.contains) { return false }
-        if let arches = rule.includes?.arches, !arches.isEmpty, !arches.contains(machine.name) { return false }
+        if let arches = rule.includes?.arches, !arches.isEmpty, !arches.contains(Machine.architecture) { return false }
         if let kernel = rule.includes?.minKernel, !isRunning(atLeast: kernel) { return false }
         if let kernel = rule.excludes?.minKernel, isRunning(atLeast: kernel) { return false }
         if let caps = rule.excludes?.caps, caps.contains(where: capabilities.contains) { return false }
-        if let arches = rule.excludes?.arches, arches.contains(machine.name) { return false }
+        if let arches = rule.excludes?.arches, arches.contains(Machine.architecture) { return false }
         return true
     }
 
@@ -112,11 +112,6 @@ struct SeccompProfile: Decodable {
         return !parts(release).lexicographicallyPrecedes(parts(kernel))
     }
 
-    #if arch(arm64)
-    private static let machine = (name: "arm64", family: "SCMP_ARCH_AARCH64")
-    #elseif arch(riscv64)
-    private static let machine = (name: "riscv64", family: "SCMP_ARCH_RISCV64")
-    #else
-    private static let machine = (name: "amd64", family: "SCMP_ARCH_X86_64")
-    #endif
+    /// What seccomp calls this kind of machine (libseccomp, SCMP_ARCH_*).
+    private static let family = ["amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64", "riscv64": "SCMP_ARCH_RISCV64"][Machine.architecture]
 }

@@ -1,12 +1,12 @@
 /// What this machine is called in images (GOARCH).
-enum Machine {
+public enum Machine {
     #if arch(x86_64)
-    static let architecture = "amd64"
+    public static let architecture = "amd64"
     #elseif arch(arm64)
-    static let architecture = "arm64"
+    public static let architecture = "arm64"
     #elseif arch(riscv64)
-    static let architecture = "riscv64"
+    public static let architecture = "riscv64"
     #else
-    static let architecture = "unknown"
+    public static let architecture = "unknown"
     #endif
 }
