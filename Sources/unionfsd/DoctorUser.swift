@@ -48,7 +48,7 @@ enum DoctorUser {
         let topic = "newuidmap", key = "newuidmap"
         if let users = MountProgram.inPath("newuidmap"), MountProgram.inPath("newgidmap") != nil { return Finding(topic, key, .good, "\(users)") }
         let root = Process.outerUser == 0
-        return Finding(topic, key, root ? .good : .lacking, root ? "none, which root does not need" : "not in PATH", "a rootless container has one user only: apt-get install uidmap")
+        return Finding(topic, key, root ? .good : .lacking, root ? "none, which root does not need" : "not in PATH", "a user with a line in /etc/subuid can have no containers: apt-get install uidmap")
     }
 
     private static func userName(_ uid: UInt32) -> String {
