@@ -47,13 +47,7 @@ public final class LayerClaim: Sendable {
         note = nil
     }
     /// Whether a process serves a mount that writes this directory, wherever it is mounted and whoever may see it.
-    public static func isHeld(_ directory: FD) -> Bool {
-        do throws(Errno) {
-            try directory.lockShared()
-            try directory.unlock()
-            return false
-        } catch { return error == .tryAgain }
-    }
+    public static func isHeld(_ directory: FD) -> Bool { directory.isLockedElsewhere }
     public var upperDirectory: FD { upper.fd }
     public var workDirectory: FD { work.fd }
 
@@ -98,4 +92,15 @@ public final class LayerClaim: Sendable {
     }
     public var upperIdentity: String? { LayerClaim.identity(upper.fd) }
     public var workIdentity: String? { LayerClaim.identity(work.fd) }
+}
+
+extension FD {
+    /// Whether another open file holds a flock(2) of this one alone. Asked with a shared lock, so that two who ask do not take each other for the holder.
+    var isLockedElsewhere: Bool {
+        do throws(Errno) {
+            try lockShared()
+            try unlock()
+            return false
+        } catch { return error == .tryAgain }
+    }
 }

@@ -118,13 +118,10 @@ public enum MountRegistry {
         } catch { return nil }
     }
 
-    /// Asked with a shared lock, so that two who ask do not take each other for the server.
+    /// By the process that serves. False too where there is no lock to be asked.
     private static func isHeld(_ directory: FD) -> Bool {
-        do throws(Errno) {
-            let lock = try directory.open("lock", FileFlags.read)
-            try lock.fd.lockShared()
-            return false
-        } catch { return error == .tryAgain }
+        guard let lock = try? directory.open("lock", FileFlags.read) else { return false }
+        return lock.fd.isLockedElsewhere
     }
 
     /// What is half made, or unreadable, may be so because somebody is at it this moment: a minute's grace.
