@@ -436,64 +436,6 @@ long cs_punch(void *a, size_t l) { RET(madvise(a, l, MADV_REMOVE)); }
 void cs_release_free_memory(void) { malloc_trim(0); }
 long cs_align_page(void) { return sysconf(_SC_PAGESIZE); }
 
-/* ---- threads ---- */
-size_t cs_mutex_size(void) { return sizeof(pthread_mutex_t); }
-int cs_mutex_init(void *m) { return pthread_mutex_init(m, NULL); }
-void cs_mutex_destroy(void *m) { pthread_mutex_destroy(m); }
-void cs_mutex_lock(void *m) { pthread_mutex_lock(m); }
-void cs_mutex_unlock(void *m) { pthread_mutex_unlock(m); }
-size_t cs_rwlock_size(void) { return sizeof(pthread_rwlock_t); }
-int cs_rwlock_init(void *l) { return pthread_rwlock_init(l, NULL); }
-void cs_rwlock_destroy(void *l) { pthread_rwlock_destroy(l); }
-void cs_rwlock_rdlock(void *l) { pthread_rwlock_rdlock(l); }
-void cs_rwlock_wrlock(void *l) { pthread_rwlock_wrlock(l); }
-void cs_rwlock_unlock(void *l) { pthread_rwlock_unlock(l); }
-size_t cs_cond_size(void) { return sizeof(pthread_cond_t); }
-int cs_cond_init(void *c) { return pthread_cond_init(c, NULL); }
-void cs_cond_destroy(void *c) { pthread_cond_destroy(c); }
-void cs_cond_wait(void *c, void *m) { pthread_cond_wait(c, m); }
-void cs_cond_wait_ms(void *c, void *m, int milliseconds)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += milliseconds / 1000;
-	t.tv_nsec += milliseconds % 1000 * 1000000L;
-	if (t.tv_nsec >= 1000000000L) { t.tv_nsec -= 1000000000L; t.tv_sec++; }
-	pthread_cond_clockwait(c, m, CLOCK_MONOTONIC, &t);
-}
-void cs_cond_broadcast(void *c) { pthread_cond_broadcast(c); }
-
-struct start { cs_thread_body body; void *context; };
-static void *thread_main(void *p) {
-	struct start s = *(struct start *)p;
-	free(p);
-	s.body(s.context);
-	return NULL;
-}
-long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t *handle) {
-	struct start *s = malloc(sizeof *s);
-	if (!s) return -ENOMEM;
-	s->body = body;
-	s->context = context;
-	pthread_attr_t a;
-	pthread_attr_init(&a);
-	if (stack) pthread_attr_setstacksize(&a, stack);
-	sigset_t all, old;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_t t;
-	int r = pthread_create(&t, &a, thread_main, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&a);
-	if (r) {
-		free(s);
-		return -r;
-	}
-	*handle = (uint64_t)t;
-	return 0;
-}
-void cs_thread_join(uint64_t handle) { pthread_join((pthread_t)handle, NULL); }
-void cs_thread_detach(uint64_t handle) { pthread_detach((pthread_t)handle); }
 static __thread int channel = -1;
 void cs_thread_set_channel(int fd) { channel = fd; }
 int cs_thread_channel(void) { return channel; }
@@ -592,20 +534,20 @@ static int log_errno;
 static void log_keep(unsigned level, const char *format, va_list arguments) {
 	int e = errno;
 	if (level > 4) return;	/* FUSE_LOG_WARNING; what follows is chatter */
-	pthread_mutex_lock(&log_lock);
+	if (pthread_mutex_lock(&log_lock)) return;
 	size_t used = strlen(log_text);
 	if (used < sizeof log_text - 1) vsnprintf(log_text + used, sizeof log_text - used, format, arguments);
 	log_errno = e;
-	pthread_mutex_unlock(&log_lock);
+	cs_lock_fault("the lock of libfuse's messages", pthread_mutex_unlock(&log_lock));
 	errno = e;
 }
 void *cs_log_capture(void) { return (void *)log_keep; }
 int cs_log_take(char *out, size_t size) {
-	pthread_mutex_lock(&log_lock);
+	if (pthread_mutex_lock(&log_lock)) return 0;
 	int e = log_text[0] ? log_errno : 0;
 	if (size) snprintf(out, size, "%s", log_text);
 	log_text[0] = 0;
-	pthread_mutex_unlock(&log_lock);
+	cs_lock_fault("the lock of libfuse's messages", pthread_mutex_unlock(&log_lock));
 	return e;
 }
 
@@ -624,7 +566,7 @@ long cs_wake_accept(void) {
 	return -(long)pthread_sigmask(SIG_UNBLOCK, &s, NULL);
 }
 uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
-void cs_thread_wake(uint64_t handle) { pthread_kill((pthread_t)handle, SIGURG); }
+long cs_thread_wake(uint64_t handle) { return -(long)pthread_kill((pthread_t)handle, SIGURG); }
 /* posix_spawn(3) with these as standard input, output and error (-1: this process's), default signals, and in a session of its own if asked. */
 long cs_spawn(const char *path, char *const argv[], int in, int out, int err, int own_session)
 {
@@ -665,30 +607,3 @@ void cs_limit_arenas(int count)
 #endif
 }
 void cs_sleep_ms(int milliseconds) { poll(NULL, 0, milliseconds); }
-
-/* What this thread holds, in the order in which it was taken. */
-static _Thread_local struct { unsigned count; uint64_t keys[32]; } rank_held;
-static uint64_t rank_wrong;
-
-uint64_t cs_rank_breach(uint64_t key) {
-	for (unsigned i = 0; i < rank_held.count; i++)
-		if (rank_held.keys[i] >= key) return rank_held.keys[i];
-	return 0;
-}
-void cs_rank_push(uint64_t key) {
-	uint64_t held = cs_rank_breach(key);
-	if (held) {
-		__atomic_add_fetch(&rank_wrong, 1, __ATOMIC_RELAXED);
-		fprintf(stderr, "lock order: %llx is taken while %llx is held\n", (unsigned long long)key, (unsigned long long)held);
-	}
-	if (rank_held.count < 32) rank_held.keys[rank_held.count++] = key;
-}
-void cs_rank_pop(uint64_t key) {
-	for (unsigned i = rank_held.count; i > 0; i--) {
-		if (rank_held.keys[i - 1] != key) continue;
-		for (unsigned j = i; j < rank_held.count; j++) rank_held.keys[j - 1] = rank_held.keys[j];
-		rank_held.count--;
-		return;
-	}
-}
-uint64_t cs_rank_violations(void) { return __atomic_load_n(&rank_wrong, __ATOMIC_RELAXED); }

@@ -73,7 +73,11 @@ long cs_journal_undo(void *journal, uint32_t capacity, void *base, uint64_t size
 
 /* ---- what this thread is in the middle of ---- */
 static __thread struct cs_inflight *inflight;
-void cs_inflight_set(struct cs_inflight *slot) { inflight = slot; }
+void cs_inflight_set(struct cs_inflight *slot)
+{
+	inflight = slot;
+	if (slot) slot->locks.thread = (uint32_t)cs_thread_number();
+}
 struct cs_inflight *cs_inflight(void) { return inflight; }
 
 void cs_store_ordered(uint32_t *word, uint32_t value)

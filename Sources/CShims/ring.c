@@ -185,7 +185,8 @@ long cs_thread_pin(int processor)
 	struct processors set = { { 0 } };
 	const int bits = 8 * (int)sizeof(unsigned long);
 	if (processor < 0 || processor >= 8192) return -EINVAL;
-	pthread_once(&all_once, keep_all);
+	int e = pthread_once(&all_once, keep_all);
+	if (e) return -e;
 	set.bits[processor / bits] |= 1ul << (processor % bits);
 	long n = syscall(SYS_sched_setaffinity, 0, sizeof set, &set);
 	return n < 0 ? -(long)errno : 0;

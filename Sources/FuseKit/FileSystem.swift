@@ -124,6 +124,9 @@ open class FileSystem: @unchecked Sendable {
     open func goesOn() {}
     /// What a request that was not answered has counted and opened is taken back.
     open func undo(_ slot: InflightSlot) {}
+    /// A request is in the slot, from its arrival until its reply is complete.
+    open func began(_ slot: InflightSlot) {}
+    open func ended(_ slot: InflightSlot) {}
     /// A request was served: its opcode, the time from its arrival to its reply, whether it failed.
     open func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {}
 

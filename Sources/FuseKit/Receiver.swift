@@ -68,29 +68,40 @@ final class Receiver: ServingThread, @unchecked Sendable {
     private func serve(_ message: Bytes) -> Session.End? {
         let arrived = Clock.monotonic
         let failed: Bool
-        slot?.begin(message)
+        begin(message)
         let outcome = dispatcher.handle(message)
         switch outcome {
         case .silent:
             failed = false
             // A FORGET is not there any more before it is done with: it must not be done twice.
             slot?.clearRequest()
-            slot?.end()
+            end()
         case .reply(let bytes, let error):
             failed = error
             slot?.replied(bytes.count)
             send(bytes)
-            slot?.end()
+            end()
         case .library:
-            slot?.end()
+            end()
             return session.processByLibrary(message, dispatcher)
         case .unreadable:
-            slot?.end()
+            end()
             Log.error("a message of \(message.count) bytes without a header")
             return nil
         }
         session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
         return nil
+    }
+
+    private func begin(_ message: Bytes) {
+        guard let slot else { return }
+        slot.begin(message)
+        session.filesystem.began(slot)
+    }
+    private func end() {
+        guard let slot else { return }
+        slot.end()
+        session.filesystem.ended(slot)
     }
 
     /// ENOENT: the caller was killed and the kernel has forgotten the request. Anything else is our fault or a want of memory;

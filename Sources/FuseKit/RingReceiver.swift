@@ -162,7 +162,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         // In this order: a reply of before must not be taken for this one's.
         slot?.end()
         slot?.commit = entry.commit_id
-        slot?.begin(message)
+        if let slot {
+            slot.begin(message)
+            session.filesystem.began(slot)
+        }
         return serve(message, commit: entry.commit_id)
     }
 
@@ -187,7 +190,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     }
 
     private func handOver(_ reply: Bytes, _ commit: UInt64) -> UInt64 {
-        slot?.replied(reply.count)
+        if let slot {
+            slot.replied(reply.count)
+            session.filesystem.ended(slot)
+        }
         if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
         unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
         // The next that is there is another request's.

@@ -295,7 +295,8 @@ public final class Session: @unchecked Sendable {
                 var left = false
                 for receiver in receivers where !receiver.hasEnded {
                     left = true
-                    if receiver.threadHandle != 0 { cs_thread_wake(receiver.threadHandle) }
+                    // ESRCH: it has just ended, as it is to.
+                    if receiver.threadHandle != 0 { _ = cs_thread_wake(receiver.threadHandle) }
                 }
                 return left
             }

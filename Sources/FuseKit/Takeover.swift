@@ -129,10 +129,12 @@ struct Takeover {
         } else {
             filesystem.undo(slot)
             slot.beginAgain()
+            filesystem.began(slot)
             if case .reply(let bytes, _) = dispatcher.handle(message) {
                 slot.replied(bytes.count)
                 send(bytes, dispatcher)
             }
+            filesystem.ended(slot)
         }
         slot.end()
     }

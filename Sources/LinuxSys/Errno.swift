@@ -40,6 +40,8 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
     public static let protocolNotSupported = Errno(EPROTONOSUPPORT)
     public static let stale = Errno(ESTALE)
     public static let tooBig = Errno(E2BIG)
+    public static let timedOut = Errno(ETIMEDOUT)
+    public static let deadlock = Errno(EDEADLK)
     public static let noDeviceOrAddress = Errno(ENXIO)
 
     /// The kernel's own sentence for the number, for messages to people.

@@ -10,6 +10,8 @@ private func nodes(of slot: UnsafeMutablePointer<cs_inflight>) -> UnsafeMutableP
 @safe
 public final class InflightSlot: @unchecked Sendable {
     public let memory: SharedMemory
+    /// Which of the mount's it is, from 0 on.
+    public let number: Int
     private let record: UnsafeMutablePointer<cs_inflight>
     /// For a request as it is received, and for replies.
     public let request: MutableBytes
@@ -19,8 +21,9 @@ public final class InflightSlot: @unchecked Sendable {
     /// `buffer`: the longest message.
     public static func length(buffer: Int) -> Int { recordLength + 2 * ((buffer + 4095) & ~4095) }
 
-    public init(_ memory: SharedMemory, offset: Int, buffer: Int) {
+    public init(_ memory: SharedMemory, number: Int = 0, offset: Int, buffer: Int) {
         self.memory = memory
+        self.number = number
         let length = (buffer + 4095) & ~4095
         unsafe record = (memory.base + offset).bindMemory(to: cs_inflight.self, capacity: 1)
         let base = unsafe memory.base + offset + Self.recordLength
@@ -56,6 +59,7 @@ public final class InflightSlot: @unchecked Sendable {
 
     @inline(__always)
     public func begin(unique: UInt64, opcode: UInt32) {
+        unsafe record.pointee.began = Clock.monotonic
         unsafe record.pointee.unique = unique
         unsafe record.pointee.opcode = opcode
         unsafe record.pointee.lookups = 0
@@ -90,6 +94,14 @@ public final class InflightSlot: @unchecked Sendable {
     @inline(__always) public func end() { set(.idle) }
     @inline(__always)
     private func set(_ state: State) { unsafe withUnsafeMutablePointer(to: &record.pointee.state) { p in unsafe cs_store_ordered(p, state.rawValue) } }
+
+    // ---- by who waits for it ----
+
+    /// When its request began (CLOCK_MONOTONIC).
+    public var began: UInt64 { unsafe record.pointee.began }
+    public var locks: ThreadLocks { unsafe withUnsafeMutablePointer(to: &record.pointee.locks) { unsafe ThreadLocks($0) } }
+    /// What a process that died held is held by nobody.
+    public func clearLocks() { unsafe record.pointee.locks = cs_lock_notes() }
 
     // ---- by who comes after it ----
 

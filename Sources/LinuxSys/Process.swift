@@ -38,6 +38,9 @@ public enum Process {
     /// A process group of its own: what a terminal sends to the other one does not come here.
     public static func ownGroup() { _ = setpgid(0, 0) }
     public static func send(_ signal: Int32, to pid: Int32) { _ = kill(pid, signal) }
+    public static var parent: Int32 { getppid() }
+    /// SIGABRT for this process: a core, where the machine keeps them, says what every thread was doing.
+    public static func abort() { Glibc.abort() }
     /// How eagerly the kernel ends this process for want of memory: -1000 never, 0 as others (proc_pid_oom_score_adj(5)). False: not allowed.
     @discardableResult
     public static func setKillPreference(_ score: Int32) -> Bool { cs_prefer_to_kill(score) >= 0 }

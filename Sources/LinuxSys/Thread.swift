@@ -18,9 +18,9 @@ public struct Thread: ~Copyable {
         }
         self.handle = handle
     }
-    public consuming func join() { cs_thread_join(handle) }
+    public consuming func join() { holds(-Int32(truncatingIfNeeded: cs_thread_join(handle)), "a thread cannot be waited for") }
     /// Nobody waits for its end.
-    public consuming func detach() { cs_thread_detach(handle) }
+    public consuming func detach() { holds(-Int32(truncatingIfNeeded: cs_thread_detach(handle)), "a thread cannot be left alone") }
 
     private final class Box {
         let body: @Sendable () -> Void

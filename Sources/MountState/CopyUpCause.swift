@@ -83,6 +83,8 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
     case upgrades = 9
     /// Names that were looked up and known: no layer was searched for them.
     case knownNames = 10
+    /// How often a request waited for a lock that nobody would have given back.
+    case hangs = 11
 
     public var name: String {
         switch self {
@@ -97,6 +99,7 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
         case .takeoverTime: "takeover_microseconds"
         case .upgrades: "upgrades"
         case .knownNames: "known_names"
+        case .hangs: "hangs"
         }
     }
 }

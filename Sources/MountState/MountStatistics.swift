@@ -54,6 +54,12 @@ public final class MountStatistics: @unchecked Sendable {
         if failed { add(block + StatisticsLayout.errors, 1) }
     }
 
+    /// A serving thread has a request, or none. Of more threads than there is room for, two may share a word.
+    @inline(__always)
+    public func requestBegan(_ thread: Int, at time: UInt64) { store(StatisticsLayout.inProgressWord + thread & 0xff, time) }
+    @inline(__always)
+    public func requestEnded(_ thread: Int) { store(StatisticsLayout.inProgressWord + thread & 0xff, 0) }
+
     /// Something was copied up. `bytes` of file data were copied, or are shared by reflink; `nanoseconds` from the claim to
     /// the publication.
     public func recordCopyUp(cause: CopyUpCause, kind: CopyUpKind, bytes: UInt64, nanoseconds: UInt64) {

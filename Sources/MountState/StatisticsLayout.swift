@@ -7,6 +7,7 @@
 ///     word 128    copy-ups       by cause 32 (failed 32 behind them), by kind 16, totals 16
 ///     word 256    copy-up times  one histogram
 ///     word 512    requests       64 blocks of 128 words, one for each FUSE opcode
+///     word 8704   in progress    256 threads: since when (CLOCK_MONOTONIC) each has its request; 0: it has none
 ///
 /// A place is never given another meaning; what changes the meaning raises `version`.
 enum StatisticsLayout {
@@ -35,7 +36,12 @@ enum StatisticsLayout {
     static let opcodes = 64
     static let blockWords = 128
 
-    static let words = requestsWord + opcodes * blockWords
+    static let inProgressWord = requestsWord + opcodes * blockWords
+    static let inProgress = 256
+
+    static let words = inProgressWord + inProgress
+    /// Files of before there was anything in progress end here.
+    static let leastBytes = inProgressWord * 8
     static let bytes = words * 8
 
     // A block: three totals, then the histogram, whose buckets together are the count.

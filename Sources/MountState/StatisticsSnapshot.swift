@@ -76,6 +76,8 @@ public struct StatisticsSnapshot: Sendable {
     public private(set) var copyUpTimes: TimeSummary
     /// Those opcodes that occurred.
     public private(set) var requests: [RequestSummary]
+    /// For how long the oldest of the requests that were in progress then had been there, in nanoseconds; nil: there was none.
+    public private(set) var oldestRequest: UInt64?
 
     public init(reading file: FD) throws(StatisticsError) {
         var bytes = [UInt8](repeating: 0, count: StatisticsLayout.bytes)
@@ -89,7 +91,7 @@ public struct StatisticsSnapshot: Sendable {
             }
         } catch { throw .notReadable(error) }
         let words = Words(bytes: bytes)
-        guard filled == bytes.count, words[StatisticsLayout.magicWord] == StatisticsLayout.magic else { throw .notStatistics }
+        guard filled >= StatisticsLayout.leastBytes, words[StatisticsLayout.magicWord] == StatisticsLayout.magic else { throw .notStatistics }
         guard words[StatisticsLayout.versionWord] == StatisticsLayout.version else {
             throw .otherVersion(words[StatisticsLayout.versionWord])
         }
@@ -103,6 +105,9 @@ public struct StatisticsSnapshot: Sendable {
         copiedBytes = words[StatisticsLayout.copiedBytesWord]
         reflinkedBytes = words[StatisticsLayout.reflinkedBytesWord]
         copyUpTimes = words.times(StatisticsLayout.copyUpHistogram)
+        let now = Clock.monotonic
+        let since = (0..<StatisticsLayout.inProgress).map { words[StatisticsLayout.inProgressWord + $0] }.filter { $0 != 0 && $0 <= now }.min()
+        oldestRequest = since.map { now - $0 }
         requests = []
         for opcode in 0..<StatisticsLayout.opcodes {
             let block = StatisticsLayout.requestsWord + opcode * StatisticsLayout.blockWords

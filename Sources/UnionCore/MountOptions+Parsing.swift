@@ -78,6 +78,7 @@ extension MountOptions {
         case "transport":
             transport = try OptionText.choice(name, value, [("auto", .auto), ("dev", .dev), ("uring", .uring)])
         case "timeout": cacheSeconds = try OptionText.seconds(name, value)
+        case "hang_timeout": hangSeconds = UInt32(clamping: min(try OptionText.number(name, value), 86_400))
         case "threads": threads = Int(min(try OptionText.number(name, value), 64))
         case "threaded": threads = try OptionText.flag(name, value) ? nil : 1
         case "verity":

@@ -111,6 +111,8 @@ public struct MountOptions: Sendable {
     public var cacheSeconds: UInt32?
     /// nil: as the machine suggests; 1 serves one request at a time.
     public var threads: Int?
+    /// How long a request waits for a lock before it asks whether anybody works who has it; 0: for ever.
+    public var hangSeconds: UInt32 = 10
     /// nil: when we may (root, or `user_allow_other`).
     public var allowOther: Bool?
     public var allowRoot = false

@@ -165,7 +165,7 @@ public enum OptionText {
 
     private static let names = [
         "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino", "volatile", "fsync", "userxattr",
-        "whiteouts", "noacl", "noxattrs", "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "threads", "threaded", "squash_to_root", "squash_to_uid",
+        "whiteouts", "noacl", "noxattrs", "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "hang_timeout", "threads", "threaded", "squash_to_root", "squash_to_uid",
         "squash_to_gid", "uidmapping", "gidmapping", "xattr_permissions", "context", "ro", "rw", "allow_other", "allow_root",
         "default_permissions", "fsname", "subtype", "debug", "foreground", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async",
         "dirsync", "atime", "noatime", "relatime", "strictatime", "nodiratime", "lazytime", "nfs_export", "uuid", "verity",

@@ -161,7 +161,7 @@ extension UnionFileSystem {
                     try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
                 } catch {
                     // By a worker that died before the table knew.
-                    guard error == .exists, let found = try stack.lookup(directory, name), found.isInUpper, !found.isShownFromIndex, found.indexName == indexName else { throw error }
+                    guard error == .exists, let found = try stack.lookup(directory.parts, name), found.isInUpper, !found.isShownFromIndex, found.indexName == indexName else { throw error }
                 }
                 listings.find(parent)?.copiedUp(name)
                 table.noteNameInUpper(parent, name)

@@ -306,7 +306,7 @@ final class RecordRegion: Sendable {
     }
     var address: UInt { unsafe UInt(bitPattern: memory.base) }
     /// What another program must agree on to go on with these records. The first number is raised when the same bytes come to mean something else.
-    static let format = "1:" + [MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride, MemoryLayout<TableHeader>.stride,
+    static let format = "2:" + [MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride, MemoryLayout<TableHeader>.stride,
                                 MemoryLayout<HandleHeader>.stride, nodeCapacity, dentryCapacity, handleCapacity, heapLength, tableJournalLength, handleJournalLength,
                                 InflightSlot.length(buffer: slotBuffer), SharedMemory.pageSize].map(String.init).joined(separator: ":")
     var tableJournal: Journal { Journal(memory, offset: journalOffset, capacity: Self.tableJournalLength) }
@@ -317,7 +317,7 @@ final class RecordRegion: Sendable {
     var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity, tableJournal) }
     var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity, handleJournal) }
     func slot(_ number: Int) -> InflightSlot? {
-        number >= 0 && number < slotCount ? InflightSlot(memory, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer), buffer: Self.slotBuffer) : nil
+        number >= 0 && number < slotCount ? InflightSlot(memory, number: number, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer), buffer: Self.slotBuffer) : nil
     }
     /// The bytes of INIT: whoever takes over has to know what was agreed.
     func keep(_ initRequest: [UInt8], hasRings: Bool) {
@@ -352,6 +352,11 @@ final class RecordRegion: Sendable {
     var stopped: UInt64 {
         get { unsafe Atomics.loadAcquire(stoppedWord) }
         set { unsafe Atomics.storeRelease(stoppedWord, newValue) }
+    }
+    private var guardianWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 416).assumingMemoryBound(to: UInt64.self) }
+    var guardian: Int32 {
+        get { Int32(truncatingIfNeeded: unsafe Atomics.loadAcquire(guardianWord)) }
+        set { unsafe Atomics.storeRelease(guardianWord, UInt64(UInt32(bitPattern: newValue))) }
     }
     var program: Int32 {
         get { Int32(truncatingIfNeeded: unsafe Atomics.loadAcquire(programWord)) }

@@ -15,16 +15,16 @@ extension UnionFileSystem {
             guard table.locate(node, &location) else { return }
             try withDirectory(location.parent, exclusive: false) { (directory) throws(Errno) in
                 guard table.version(node) == location.version else { return }
-                try location.name.withRef { (n) throws(Errno) in try seeDataLocked(node, directory, n) }
+                try location.name.withRef { (n) throws(Errno) in try seeData(node, in: directory, n) }
             }
         }
     }
-    /// - Precondition: the directory's lock is held, and the name is the node's.
-    func seeDataLocked(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) {
+    /// - Precondition: the name is the node's.
+    func seeData(_ node: UInt32, in directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) {
         let record = table[node]
         guard record.flags.contains(.dataUnseen), let part = directory.part(inLayer: Int(record.layer)) else { return table.dataSeen(node) }
         guard try stack.isMetacopy(part.fd, name) else { return table.dataSeen(node) }
-        let found = try stack.lookup(directory, name)
+        let found = try stack.lookup(directory.parts, name)
         table.dataSeen(node, isElsewhere: true, blocks: found?.dataBlocks)
     }
 
@@ -43,7 +43,7 @@ extension UnionFileSystem {
             }
             let raw = try withDirectory(location.parent, exclusive: false) { (directory) throws(Errno) -> FD? in
                 guard table.version(node) == location.version else { return nil }
-                let object = try location.name.withRef { (n) throws(Errno) in try stack.openData(directory, n) }
+                let object = try location.name.withRef { (n) throws(Errno) in try stack.openData(directory.parts, n) }
                 let file = try object.fd.reopenQuietly(flags)
                 return file.release()
             }
@@ -94,7 +94,7 @@ extension UnionFileSystem {
     /// Before a file gets one more name.
     func ensureRedirect(_ node: UInt32, sameParent: Bool) throws(Errno) {
         guard table[node].flags.contains(.metacopy) else { return }
-        try redirects.locked { () throws(Errno) in
+        try redirects.holding(node) { () throws(Errno) in
             var location = InodeTable.Location()
             guard table.locate(node, &location) else { return try ensureUpper(node, .link, extent: .all) }
             let redirect = try location.name.withRef { (n) throws(Errno) in

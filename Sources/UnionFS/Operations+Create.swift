@@ -24,42 +24,39 @@ extension UnionFileSystem {
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
                 do throws(Errno) {
-                    let file = try stack.createLocked(object, in: directory, name, as: try maker(caller))
+                    let file = try stack.createLocked(object, in: directory.parts, name, as: try maker(caller))
                     _ = consume file
                 } catch {
                     guard error == .exists, caller.isResent else { throw error }
-                    return try lookupMade(parent, directory, name)
+                    return try lookupMade(directory, name)
                 }
-                return try enterMade(parent, directory, name)
+                return try enterMade(directory, name)
             }
         }
     }
 
     /// The name was made by a worker that died before it could answer: nobody else could, as the kernel holds the directory for whoever asks.
-    /// - Precondition: the directory's lock is held.
-    private func lookupMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
-        table.noteNamesChanged(parent)
-        listings.remove(parent)
-        let entry = try lookupListed(parent, directory, name)
+    private func lookupMade(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        table.noteNamesChanged(directory.node)
+        listings.remove(directory.node)
+        let entry = try lookupListed(directory, name)
         guard entry.node != 0 else { throw .exists }
         return entry
     }
 
-    /// - Precondition: the directory's lock is held.
-    private func enterMade(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+    private func enterMade(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
         guard let upper = directory.upper else { throw .stale }
         let status = try stack.status(upper.fd, name, layer: 0)
-        return entry(try noteMade(parent, name, status), status)
+        return entry(try noteMade(directory, name, status), status)
     }
 
     /// A name was made: in the table, and in the directory's listing.
-    /// - Precondition: the directory's lock is held exclusively.
-    private func noteMade(_ parent: UInt32, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
+    private func noteMade(_ parent: borrowing HeldDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
         let ino = stack.number(status.ino, ofLayer: 0)
         // First, as these cannot fail.
-        table.noteNamesChanged(parent)
-        listings.find(parent)?.show(name, ino: ino, status.kind)
-        return try table.enterNew(parent, name, kind: status.kind, ino: ino)
+        table.noteNamesChanged(parent.node)
+        listings.find(parent.node)?.show(name, ino: ino, status.kind)
+        return try table.enterNew(parent.node, name, kind: status.kind, ino: ino)
     }
 
     /// - Throws: EOVERFLOW for somebody whom the layers cannot have (fsuidgid_has_mapping).
@@ -73,21 +70,48 @@ extension UnionFileSystem {
         let parent = try table.node(parent)
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
-            try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
+            let outcome = try withDirectory(parent, exclusive: true) { (directory) throws(Errno) -> Creation in
                 let made: OwnedFD?
                 do throws(Errno) {
-                    made = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory, name, as: try maker(caller))
+                    made = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory.parts, name, as: try maker(caller))
                 } catch {
                     guard error == .exists, caller.isResent else { throw error }
-                    let entry = try lookupMade(parent, directory, name)
-                    let node = try table.node(entry.node)
-                    return Created(entry: entry, opened: try openFile(node, flags & ~(O_CREAT | O_EXCL | O_TRUNC), writes: flags & OpenFlags.accessMode != O_RDONLY, killSuidGid: false, caller))
+                    return .found(try lookupMade(directory, name))
                 }
                 guard let file = made else { throw .io }
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
-                let node = try noteMade(parent, name, status)
-                return Created(entry: entry(node, status), opened: try openedNew(node, file, flags))
+                let node = try noteMade(directory, name, status)
+                return .made(Created(entry: entry(node, status), opened: try openedMade(node, file, flags)))
             }
+            switch outcome {
+            case .made(let created): return created
+            case .found(let entry):
+                // As by any other open: with no lock held, as that looks for the file by its name.
+                let node = try table.node(entry.node)
+                let writes = flags & OpenFlags.accessMode != O_RDONLY
+                return Created(entry: entry, opened: try givenBack(node) { () throws(Errno) in
+                    try openFile(node, flags & ~(O_CREAT | O_EXCL | O_TRUNC), writes: writes, killSuidGid: false, caller)
+                })
+            }
+        }
+    }
+    private enum Creation {
+        case made(Created)
+        /// By a worker that died before it could answer.
+        case found(Entry)
+    }
+
+    private func openedMade(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32) throws(Errno) -> Opened {
+        do throws(Errno) { return try openedNew(node, file, flags) } catch {
+            table.forget(node, 1)
+            throw error
+        }
+    }
+    /// The lookup that was counted for a reply goes with the reply.
+    private func givenBack<R>(_ node: UInt32, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+        do throws(Errno) { return try body() } catch {
+            table.forget(node, 1)
+            throw error
         }
     }
 
@@ -96,11 +120,11 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-                let file = try stack.createTemporary(in: directory, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
+                let file = try stack.createTemporary(in: directory.parts, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
                 let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
-                return Created(entry: entry(node, status), opened: try openedNew(node, file, flags))
+                return Created(entry: entry(node, status), opened: try openedMade(node, file, flags))
             }
         }
     }
@@ -120,7 +144,7 @@ extension UnionFileSystem {
             }
             let source = OwnedFD(adopting: raw.raw)
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                do throws(Errno) { try stack.linkLocked(source.fd, NameRef.empty, to: directory, newName) } catch {
+                do throws(Errno) { try stack.linkLocked(source.fd, NameRef.empty, to: directory.parts, newName) } catch {
                     guard error == .exists, caller.isResent, try isLinked(source.fd, directory, newName) else { throw error }
                 }
                 let record = table[node]
@@ -135,7 +159,7 @@ extension UnionFileSystem {
     }
 
     /// The upper layer has this very object under the name.
-    private func isLinked(_ object: FD, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool {
+    private func isLinked(_ object: FD, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Bool {
         guard let upper = directory.upper else { return false }
         return try upper.fd.status(name).ino == object.status().ino
     }

@@ -27,16 +27,16 @@ extension UnionFileSystem {
         if table[node].flags.contains(.unlinked) { return }
         // Read before the first entry is added: from there on nothing is tried twice.
         try withResources { () throws(Errno) in
-            try withDirectory(node, exclusive: false) { (directory) throws(Errno) in _ = try listing(node, directory) }
+            try withDirectory(node, exclusive: false) { (directory) throws(Errno) in _ = try listing(directory) }
         }
         if offset < 1, !addDot(node, ".", table[node].ino, 1, &list, plus) { return }
         let parent = table.nameAndParent(node)?.parent ?? InodeTable.root
         if offset < 2, !addDot(node, "..", table[parent].ino, 2, &list, plus) { return }
         try withDirectory(node, exclusive: false) { (directory) throws(Errno) in
-            let names = try listing(node, directory)
+            let names = try listing(directory)
             try names.forEach(behind: max(offset, 2)) { (item) throws(Errno) in
                 try names.withName(item) { (name) throws(Errno) in
-                    plus ? try addPlus(node, directory, name, item, &list) : try add(node, directory, name, item, &list)
+                    plus ? try addPlus(directory, name, item, &list) : try add(directory, name, item, &list)
                 }
             }
         }
@@ -50,12 +50,12 @@ extension UnionFileSystem {
     }
 
     /// The number is in the listing, but for what may have a lower origin: there a lookup tells it.
-    private func add(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func add(_ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
         var ino = item.ino
-        if let known = table.child(parent, name) {
+        if let known = table.child(directory.node, name) {
             ino = table[known].ino
         } else if item.inoNeedsLookup {
-            let entry = lookupOrAbsent(parent, directory, name)
+            let entry = lookupOrAbsent(directory, name)
             if entry.node != 0 {
                 ino = entry.attributes.ino
                 if let node = try? table.node(entry.node) { table.forget(node, 1) }
@@ -64,18 +64,18 @@ extension UnionFileSystem {
         return list.add(name, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
-    private func addPlus(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func addPlus(_ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
         // Before a lookup is counted for an entry that would not fit.
         guard list.hasRoomPlus(nameLength: name.count) else { return false }
-        let entry = lookupOrAbsent(parent, directory, name)
+        let entry = lookupOrAbsent(directory, name)
         let ino = entry.node == 0 ? item.ino : entry.attributes.ino
         return list.addPlus(name, entry, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
     /// A name that cannot be looked up now is listed without attributes: the kernel asks if it wants them, and gets the error then.
-    private func lookupOrAbsent(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) -> Entry {
+    private func lookupOrAbsent(_ directory: borrowing HeldDirectory, _ name: NameRef) -> Entry {
         do throws(Errno) {
-            let entry = try lookupListed(parent, directory, name)
+            let entry = try lookupListed(directory, name)
             return entry.node == 0 ? Entry.absent(seconds: 0) : entry
         } catch {
             return Entry.absent(seconds: 0)

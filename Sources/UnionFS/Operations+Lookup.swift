@@ -24,25 +24,24 @@ extension UnionFileSystem {
                 throw error
             }
         }
-        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in try lookupLocked(parent, directory, name) }
+        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in try lookupHere(directory, name) }
     }
 
-    /// - Precondition: the directory's lock is held; the table does not know the name.
-    private func lookupLocked(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
+    /// - Precondition: the table does not know the name.
+    private func lookupHere(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
         var layers = LayerSet.all
-        if let listing = try knownListing(parent, directory) {
+        if let listing = try knownListing(directory) {
             statistics.addGauge(.knownNames, 1)
             guard let listed = listing.find(name), !listed.isHidden else { return Entry.absent(seconds: policy.seconds) }
             layers = listed.layers
         }
-        guard let found = try stack.lookup(directory, name, in: layers, isBrief: true) else { return Entry.absent(seconds: policy.seconds) }
-        return try enter(parent, name, found)
+        guard let found = try stack.lookup(directory.parts, name, in: layers, isBrief: true) else { return Entry.absent(seconds: policy.seconds) }
+        return try enter(directory, name, found)
     }
 
     /// For a listing with attributes: one statx for each name that the table knows or one layer has.
-    /// - Precondition: the directory's lock is held.
-    func lookupListed(_ parent: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Entry {
-        guard let known = table.childCounted(parent, name) else { return try lookupLocked(parent, directory, name) }
+    func lookupListed(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
+        guard let known = table.childCounted(directory.node, name) else { return try lookupHere(directory, name) }
         do throws(Errno) { return entry(known, try statusHere(known, directory, name)) } catch {
             table.forget(known, 1)
             throw error
@@ -50,7 +49,7 @@ extension UnionFileSystem {
     }
 
     /// The object's status by this very name: no other directory's lock is taken.
-    private func statusHere(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> FileStatus {
+    private func statusHere(_ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> FileStatus {
         let record = table[node]
         if record.flags.contains(.indexed), let index = stack.index {
             var entry = NameBuffer()
@@ -62,24 +61,22 @@ extension UnionFileSystem {
     }
 
     /// The directory's listing if it is there, or if it pays to have it by now.
-    /// - Precondition: the directory's lock is held.
-    private func knownListing(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> MergedListing? {
-        if let known = listings.find(node) { return known }
-        return directory.isListingDue() ? try listing(node, directory) : nil
+    private func knownListing(_ directory: borrowing HeldDirectory) throws(Errno) -> MergedListing? {
+        if let known = listings.find(directory.node) { return known }
+        return directory.parts.isListingDue() ? try listing(directory) : nil
     }
 
-    /// - Precondition: the directory's lock is held: no name comes or goes between the reading and the entry in the cache.
-    func listing(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> MergedListing {
-        if let known = listings.find(node) { return known }
-        return listings.put(node, try MergedListing(directory, stack))
+    /// No name comes or goes between the reading and the entry in the cache.
+    func listing(_ directory: borrowing HeldDirectory) throws(Errno) -> MergedListing {
+        if let known = listings.find(directory.node) { return known }
+        return listings.put(directory.node, try MergedListing(directory.parts, stack))
     }
 
-    /// - Precondition: the directory's lock is held.
-    private func enter(_ parent: UInt32, _ name: NameRef, _ found: Found) throws(Errno) -> Entry {
+    private func enter(_ parent: borrowing HeldDirectory, _ name: NameRef, _ found: Found) throws(Errno) -> Entry {
         // A number identifies a file in the upper layer or the index. Lower names that no index keeps together are files of their own,
         // as the first change makes them.
         let byNumber = !found.status.isDirectory && (found.isInUpper || found.indexName != nil)
-        let node = try table.enter(parent, name, found, isIdentifiedByNumber: byNumber,
+        let node = try table.enter(parent.node, name, found, isIdentifiedByNumber: byNumber,
                                    mayHaveOtherNames: found.indexName != nil || found.status.nlink > 1)
         if let directory = found.directory { directories.putIfAbsent(node, directory) }
         return entry(node, found.status)

@@ -19,7 +19,7 @@ extension UnionFileSystem {
         if table[victim].indexName != 0 { try ensureUpperName(victim, parent, name, .link) }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
-            return try stack.needsWhiteout(directory, name, listings.find(parent)?.find(name))
+            return try stack.needsWhiteout(directory.parts, name, listings.find(parent)?.find(name))
         }
         try ensureUpper(parent, .parent)
         try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
@@ -27,7 +27,7 @@ extension UnionFileSystem {
             Inflight.holding(orphan: orphan, data: data)
             let listing = listings.find(parent)
             do throws(Errno) {
-                try stack.unlinkLocked(in: directory, name, whiteout: needed, listing?.find(name))
+                try stack.unlinkLocked(in: directory.parts, name, whiteout: needed, listing?.find(name))
             } catch {
                 orphan.close()
                 data.close()
@@ -42,14 +42,13 @@ extension UnionFileSystem {
     }
 
     /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its last one.
-    /// - Precondition: the directory's lock is held.
-    func holdOn(_ node: UInt32, _ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
+    func holdOn(_ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
         if table[node].flags.contains(.dataUnseen) {
             // What cannot be read can be removed all the same.
-            do throws(Errno) { try seeDataLocked(node, directory, name) } catch { table.dataSeen(node, isElsewhere: true) }
+            do throws(Errno) { try seeData(node, in: directory, name) } catch { table.dataSeen(node, isElsewhere: true) }
         }
         let record = table[node]
-        let data = record.flags.contains(.metacopy) ? try dataIfAny(directory, name) : OwnedFD(adopting: -1)
+        let data = record.flags.contains(.metacopy) ? try dataIfAny(directory.parts, name) : OwnedFD(adopting: -1)
         if record.flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) {
             let fd = try indexName.withRef { (n) throws(Errno) in try index.fd.openPath(n) }
             return (fd.release(), data.release(), record.unionLinks <= 1)
@@ -108,9 +107,9 @@ extension UnionFileSystem {
     }
 
     /// No system call where the names are known, as they are when rm(1) has just removed them.
-    private func isEmptyLocked(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> Bool {
-        if let listing = listings.find(node) { return listing.count == 0 }
-        return try stack.isEmpty(directory)
+    private func isEmpty(_ directory: borrowing HeldDirectory) throws(Errno) -> Bool {
+        if let listing = listings.find(directory.node) { return listing.count == 0 }
+        return try stack.isEmpty(directory.parts)
     }
 
     private func rmdir(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) {
@@ -119,23 +118,23 @@ extension UnionFileSystem {
         if try finishRemoval(parent, name, caller) { return }
         // Before anything is copied up for it.
         let own = try merged(victim)
-        let isEmpty = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in try isEmptyLocked(victim, directory) }
-        guard isEmpty else {
+        let hasNoName = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in try isEmpty(directory) }
+        guard hasNoName else {
             // The kernel looks at the flags first (may_delete).
             if let top = own.parts.first, try top.fd.status().isProtected { throw .notPermitted }
             throw .notEmpty
         }
         let needed = try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
             if directory.upper == nil { return true }
-            return try stack.needsWhiteout(directory, name, listings.find(parent)?.find(name))
+            return try stack.needsWhiteout(directory.parts, name, listings.find(parent)?.find(name))
         }
         try ensureUpper(parent, .parent)
         try withDirectories(parent, victim) { (directory, own) throws(Errno) in
-            guard let top = own.parts.first else { throw .stale }
+            guard let top = own.parts.parts.first else { throw .stale }
             let orphan = try top.fd.duplicate()
             Inflight.holding(orphan: orphan.fd, data: .none)
             let isKnownEmpty = listings.find(victim)?.count == 0
-            try stack.rmdirLocked(in: directory, name, own, whiteout: needed, isKnownEmpty: isKnownEmpty)
+            try stack.rmdirLocked(in: directory.parts, name, own.parts, whiteout: needed, isKnownEmpty: isKnownEmpty)
             listings.find(parent)?.hide(name, isInUpper: needed)
             table.noteNamesChanged(parent)
             listings.remove(victim)

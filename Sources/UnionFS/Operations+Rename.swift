@@ -21,7 +21,7 @@ extension UnionFileSystem {
                 // What is copied up is before the lock, which all such renames of the mount wait for; looked at again with it held.
                 guard let early = try prepare(from, name, node, to, newName, flags) else { return }
                 defer { if early.replaced != 0 { table.forget(early.replaced, 1) } }
-                try redirects.locked { () throws(Errno) in try rename(from, name, node, to, newName, flags) }
+                try redirects.holding(node) { () throws(Errno) in try rename(from, name, node, to, newName, flags) }
             } else {
                 try rename(from, name, node, to, newName, flags)
             }
@@ -37,14 +37,14 @@ extension UnionFileSystem {
             listings.remove(to)
             if flags.contains(.exchange) {
                 // The number goes with the object, whatever layer it is in.
-                guard let other = table.child(to, newName), let there = try stack.lookup(toDirectory, newName), let here = try stack.lookup(fromDirectory, name),
+                guard let other = table.child(to, newName), let there = try stack.lookup(toDirectory.parts, newName), let here = try stack.lookup(fromDirectory.parts, name),
                       there.ino == table[node].ino, here.ino == table[other].ino, there.ino != here.ino else { return false }
                 for directory in [from, to, node, other] where table[directory].kind == FileKind.directory.rawValue { table.noteNamesChanged(directory) }
                 table.exchanged(from, name, to, newName)
                 for moved in [node, other] { directories.remove(moved) }
                 return true
             }
-            guard try stack.lookup(fromDirectory, name) == nil, try stack.lookup(toDirectory, newName) != nil else { return false }
+            guard try stack.lookup(fromDirectory.parts, name) == nil, try stack.lookup(toDirectory.parts, newName) != nil else { return false }
             for directory in [from, to, node] where table[directory].kind == FileKind.directory.rawValue { table.noteNamesChanged(directory) }
             if let replaced = table.child(to, newName), replaced != node {
                 let held = Inflight.held
@@ -125,9 +125,9 @@ extension UnionFileSystem {
         let subjectDirectory = table[node].kind == FileKind.directory.rawValue ? try merged(node) : nil
         let replacedDirectory = replacesDirectory ? try merged(replaced) : nil
         try withDirectories(from, to, (replacesDirectory ? replaced : 0, subjectDirectory == nil ? 0 : node)) { (fromDirectory, toDirectory) throws(Errno) in
-            let subject = RenameSubject(directory: fromDirectory, name: name,
+            let subject = RenameSubject(directory: fromDirectory.parts, name: name,
                                         moved: subjectDirectory == nil ? nil : directories.find(node) ?? subjectDirectory, redirect: redirect)
-            let target = RenameSubject(directory: toDirectory, name: newName,
+            let target = RenameSubject(directory: toDirectory.parts, name: newName,
                                        moved: replacedDirectory == nil ? nil : directories.find(replaced) ?? replacedDirectory, redirect: otherRedirect)
             var (orphan, data) = (FD.none, FD.none)
             var isGone = false

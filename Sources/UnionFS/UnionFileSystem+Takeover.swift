@@ -44,7 +44,7 @@ extension UnionFileSystem {
         do throws(Errno) {
             try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) in
                 try location.name.withRef { (name) throws(Errno) in
-                    guard let found = try stack.lookup(directory, name), found.isInUpper else { return }
+                    guard let found = try stack.lookup(directory.parts, name), found.isInUpper else { return }
                     if let own = found.directory { directories.put(node, own) }
                     listings.remove(location.parent)
                     table.copiedUp(node, location.parent, name, indexed: found.indexName != nil, dataBlocks: found.isMetacopy ? found.dataBlocks ?? NodeRecord.unknownBlocks : nil,
@@ -63,6 +63,5 @@ extension UnionFileSystem {
     }
 
     /// A request that comes again finds that the name is gone from the layers already.
-    /// - Precondition: the directory's lock is held.
-    func isGone(_ directory: MergedDirectory, _ name: NameRef) throws(Errno) -> Bool { try stack.lookup(directory, name) == nil }
+    func isGone(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Bool { try stack.lookup(directory.parts, name) == nil }
 }

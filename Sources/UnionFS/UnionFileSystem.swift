@@ -17,9 +17,10 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let listings: ListingCache
     let push = ContentPush()
     let usage = UpperUsage()
-    let locks = DirectoryLocks()
-    let claims = CopyUpClaims()
-    let redirects = Mutex(.redirects)
+    let locks: DirectoryLocks
+    let claims: CopyUpClaims
+    let redirects: RedirectLock
+    private let watch: LockWatch
     let statistics: MountStatistics
     let policy: CachePolicy
     let owners: OwnerMapping
@@ -42,6 +43,15 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             try region.tableJournal.undo()
             try region.handleJournal.undo()
         }
+        let slots = (0..<region.slotCount).compactMap { region.slot($0) }
+        for slot in slots {
+            slot.clearLocks()
+            statistics.requestEnded(slot.number)
+        }
+        watch = LockWatch(slots: slots, patience: options.hangSeconds, statistics: statistics)
+        locks = DirectoryLocks(watch)
+        claims = CopyUpClaims(watch)
+        redirects = RedirectLock(watch)
         let top = layers.root.parts.first
         guard let top else { throw .invalid }
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
@@ -69,6 +79,11 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     /// Called when a mount that was taken over is served again.
     public var onGoingOn: (@Sendable () -> Void)?
+    /// Whether another process goes on when this one ends. Set before any request.
+    public var hasGuardian: @Sendable () -> Bool {
+        get { watch.hasGuardian }
+        set { watch.hasGuardian = newValue }
+    }
     let region: RecordRegion
     let inherited: [Int32]
     /// Of a process before this one, with no inode to use them.
@@ -104,6 +119,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     /// What this filesystem wants of the kernel, on top of what every one wants.
     public func wanted(_ wanted: Wanted) -> Wanted { policy.wanted(wanted, stack.options) }
 
+    public override func began(_ slot: InflightSlot) { statistics.requestBegan(slot.number, at: slot.began) }
+    public override func ended(_ slot: InflightSlot) { statistics.requestEnded(slot.number) }
     public override func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {
         statistics.recordRequest(opcode: opcode, nanoseconds: nanoseconds, failed: failed)
     }
@@ -216,13 +233,13 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     }
 
     /// With a directory's names held still, and its parts as they are then. An error with the lock held exclusively may have left more changed than was noted.
-    func withDirectory<R>(_ node: UInt32, exclusive: Bool, _ body: (MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
+    func withDirectory<R>(_ node: UInt32, exclusive: Bool, _ body: (borrowing HeldDirectory) throws(Errno) -> R) throws(Errno) -> R {
         while true {
             let ensured = try merged(node)
             var outcome: R?
             func once() throws(Errno) {
                 guard let directory = current(node, ensured) else { return }
-                outcome = try body(directory)
+                outcome = try body(HeldDirectory(node: node, parts: directory, isExclusive: exclusive))
             }
             if exclusive {
                 try locks.exclusive(node) { () throws(Errno) in
@@ -238,13 +255,15 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
 
     /// The same for two directories, both exclusively.
     func withDirectories(_ a: UInt32, _ b: UInt32, _ more: (UInt32, UInt32) = (0, 0),
-                         _ body: (MergedDirectory, MergedDirectory) throws(Errno) -> Void) throws(Errno) {
+                         _ body: (borrowing HeldDirectory, borrowing HeldDirectory) throws(Errno) -> Void) throws(Errno) {
         var isDone = false
         while !isDone {
             let (one, other) = (try merged(a), try merged(b))
             try locks.exclusive(a, b, more.0, more.1) { () throws(Errno) in
                 guard let first = current(a, one), let second = current(b, other) else { return }
-                do throws(Errno) { try body(first, second) } catch {
+                do throws(Errno) {
+                    try body(HeldDirectory(node: a, parts: first, isExclusive: true), HeldDirectory(node: b, parts: second, isExclusive: true))
+                } catch {
                     listings.remove(a)
                     listings.remove(b)
                     throw error
@@ -255,7 +274,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     }
 
     /// The same with an answer, for one directory or two.
-    func withDirectories<R>(ifDifferent a: UInt32, _ b: UInt32, _ body: (MergedDirectory, MergedDirectory) throws(Errno) -> R) throws(Errno) -> R {
+    func withDirectories<R>(ifDifferent a: UInt32, _ b: UInt32, _ body: (borrowing HeldDirectory, borrowing HeldDirectory) throws(Errno) -> R) throws(Errno) -> R {
         if a == b { return try withDirectory(a, exclusive: true) { (directory) throws(Errno) in try body(directory, directory) } }
         var answer: R?
         while true {

@@ -20,6 +20,11 @@ public final class UnionMemory: Sendable {
         get { FD(raw: region.program) }
         set { region.program = newValue.raw }
     }
+    /// The process that starts those who serve; 0: none yet.
+    public var guardian: Int32 {
+        get { region.guardian }
+        set { region.guardian = newValue }
+    }
     public var stopped: UInt64 {
         get { region.stopped }
         set { region.stopped = newValue }

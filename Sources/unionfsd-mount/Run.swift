@@ -172,6 +172,7 @@ struct Run {
     private func guardian(_ memory: UnionMemory, _ upgrade: Upgrade?, _ inherited: [Int32], background: Background?) -> Int32 {
         var run = self
         run.record.guardian = Process.id
+        memory.guardian = Process.id
         return Guardian(memory: memory, upgrade: upgrade).run(from: memory.servingGeneration + 1, since: memory.stopped, { generation, died in
             var run = run
             if generation == 0, let session = run.session { return run.work(session, background) }
@@ -249,7 +250,7 @@ struct Run {
         var log: FD?
         if background != nil { do throws(Errno) { log = try registration?.openLog().release() } catch {} }
         let point = record.mountpoint, debug = call.options.debug, logFile = log
-        _ = try Thread {
+        try Thread {
             guard session.waitUntilReady() else { return }
             if debug { Console.say("\(point) is mounted") }
             background?.answer(log: logFile)
@@ -257,7 +258,7 @@ struct Run {
             // Time to sweep what dead mounts left; but not while the container that this mount is for starts.
             Clock.sleep(milliseconds: 3000)
             do throws(RegistryError) { _ = try MountRegistry.list() } catch {}
-        }
+        }.detach()
     }
 
     private func end(_ end: Session.End) -> Int32 {

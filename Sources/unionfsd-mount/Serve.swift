@@ -13,6 +13,8 @@ enum Serve {
             filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics, memory: memory, inherited: inherited)
         } catch { throw RegistryError("no memory for the inode table, or it cannot be read: \(error.text)") }
         filesystem.onGoingOn = onGoingOn
+        // A child whose parent is gone has another.
+        if let memory { filesystem.hasGuardian = { Process.parent == memory.guardian } }
         return Session(filesystem: filesystem, options: transport(options, filesystem))
     }
 

@@ -11,7 +11,7 @@ enum Signals {
         let pipe = try Process.pipe()
         for signal in [SIGTERM, SIGINT, SIGHUP] + (hasGuardian ? [SIGUSR1] : []) { try Process.sendSignal(signal, to: pipe.write) }
         let wake = pipe.read
-        _ = try Thread(stack: 128 << 10) {
+        try Thread(stack: 128 << 10) {
             guard let signal = received(wake) else { return }
             if signal == SIGUSR1 {
                 session.requestHandOver()
@@ -23,7 +23,7 @@ enum Signals {
             }
             guard received(wake) != nil else { return }
             session.requestStop()
-        }
+        }.detach()
     }
 
     /// Nil when the pipe is broken.

@@ -41,7 +41,7 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         let place = directory.map(Words.name) ?? Process.environment("TMPDIR") ?? "/var/tmp"
-        let findings = DoctorKernel.findings() + DoctorUser.findings() + DoctorDirectory.findings(place)
+        let findings = DoctorKernel.findings() + DoctorUser.findings() + DoctorDirectory.findings(place) + DoctorMounts.findings()
         let canMount = !findings.contains { $0.verdict == .bad }
         if json {
             print(JSON.object([

@@ -14,6 +14,7 @@ enum StatsJSON {
             ("requests", .object(s.requests.map { ($0.name, request($0)) })),
         ]
         if let size = StatsTable.size(mount) { members.append(("writable_bytes", .uint(size))) }
+        members.append(("oldest_request_us", mount.state == .alive ? s.oldestRequest.map { .uint($0 / 1000) } ?? .null : .null))
         for gauge in Gauge.allCases { members.append((gauge.name, .int(s.gauge(gauge)))) }
         return .object(members)
     }

@@ -10,6 +10,8 @@ enum StatsText {
         lines += copyUps(s)
         lines.append("whiteouts   \(Units.count(s.whiteouts)) made")
         lines.append("now         " + Gauge.allCases.map { "\(Units.count(s.gauge($0))) \($0.name.split(separator: "_").joined(separator: " "))" }.joined(separator: ", "))
+        // What is younger is at work.
+        if mount.state == .alive, let age = s.oldestRequest, age >= 1_000_000_000 { lines.append("oldest request \(age / 1_000_000_000) s") }
         lines.append("")
         lines += requests(s, since, seconds)
         return lines.joined(separator: "\n")

@@ -170,23 +170,26 @@ long cs_punch(void *address, size_t length);
 void cs_release_free_memory(void);	/* malloc_trim(3) */
 long cs_align_page(void);
 
-/* ---- threads: a pthread mutex and rwlock on memory that Swift owns ---- */
+/* ---- locks, on memory that Swift owns (locks.c): 0, or what pthread_…(3) says ---- */
+/* Says so on stderr and ends the process by SIGABRT, but for 0. */
+void cs_lock_fault(const char *what, int error);
 size_t cs_mutex_size(void);
 int cs_mutex_init(void *m);
-void cs_mutex_destroy(void *m);
-void cs_mutex_lock(void *m);
-void cs_mutex_unlock(void *m);
+int cs_mutex_destroy(void *m);
+/* EDEADLK for the holder itself; ETIMEDOUT a second after that time (< 0: never). */
+int cs_mutex_lock(void *m, int milliseconds);
+int cs_mutex_unlock(void *m);
 size_t cs_rwlock_size(void);
 int cs_rwlock_init(void *l);
-void cs_rwlock_destroy(void *l);
-void cs_rwlock_rdlock(void *l);
-void cs_rwlock_wrlock(void *l);
-void cs_rwlock_unlock(void *l);
+int cs_rwlock_destroy(void *l);
+int cs_rwlock_try(void *l, int exclusive);			/* EBUSY: not now */
+int cs_rwlock_lock(void *l, int exclusive, int milliseconds);	/* < 0: however long it takes; else ETIMEDOUT */
+int cs_rwlock_unlock(void *l);
 size_t cs_cond_size(void);
 int cs_cond_init(void *c);
-void cs_cond_destroy(void *c);
-void cs_cond_wait(void *c, void *m);
-void cs_cond_wait_ms(void *c, void *m, int milliseconds);	/* returns after that time too */
+int cs_cond_destroy(void *c);
+int cs_cond_wait(void *c, void *m, int milliseconds);	/* returns after that time too; < 0: never by itself */
+int cs_cond_broadcast(void *c);
 /* io_uring(7), as the FUSE transport needs it (ring.c) */
 long cs_ring_open(unsigned entries, void **ring);
 void cs_ring_close(void *ring);
@@ -206,12 +209,14 @@ long cs_thread_number(void);
 long cs_policy(int thread);
 long cs_set_policy(int thread, int policy);
 long cs_thread_urgent(int nice, uint64_t slice);	/* of this thread; slice: nanoseconds, kept since Linux 6.12 */
-void cs_cond_broadcast(void *c);
+/* ---- threads ---- */
 typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */
 long cs_thread_start(cs_thread_body body, void *context, size_t stack, uint64_t *handle);
-void cs_thread_join(uint64_t handle);
-void cs_thread_detach(uint64_t handle);
+long cs_thread_join(uint64_t handle);
+long cs_thread_detach(uint64_t handle);
+/* One of this process, by its number (gettid(2)). */
+int cs_thread_exists(uint32_t thread);
 /* One word of this thread: the descriptor that replies go to. */
 void cs_thread_set_channel(int fd);
 int cs_thread_channel(void);
@@ -262,7 +267,7 @@ int cs_log_take(char *out, size_t size);
 long cs_wake_prepare(void);		/* once: the handler, without SA_RESTART */
 long cs_wake_accept(void);		/* in the thread that is to be woken */
 uint64_t cs_thread_self(void);
-void cs_thread_wake(uint64_t handle);
+long cs_thread_wake(uint64_t handle);
 long cs_spawn(const char *path, char *const argv[], int in, int out, int err, int own_session);
 /* struct ucred of unix(7), for SO_PEERCRED. */
 struct cs_credentials { int32_t pid; uint32_t uid, gid; };
@@ -276,6 +281,21 @@ void cs_journal_commit(void *journal);
 long cs_journal_undo(void *journal, uint32_t capacity, void *base, uint64_t size);
 
 enum { CS_IDLE, CS_BEGUN, CS_REPLIED, CS_FORGETTING };
+/* What a thread holds and waits for: keys of locks (LinuxSys/LockNotes.swift). Written by it alone, read by those who wait. */
+#define CS_LOCKS_HELD 8
+struct cs_lock_notes {
+	uint32_t thread;	/* gettid(2) */
+	uint32_t count;
+	uint32_t held[CS_LOCKS_HELD];
+	uint32_t waiting;	/* 0: for nothing */
+	uint32_t subject;	/* the node that it is about */
+	uint64_t since;		/* CLOCK_MONOTONIC */
+};
+/* Of this thread: in its slot, or its own where it has none. */
+struct cs_lock_notes *cs_lock_notes(void);
+void cs_lock_noted(struct cs_lock_notes *notes, uint32_t key);
+void cs_lock_forgotten(struct cs_lock_notes *notes, uint32_t key);
+
 /* A request that a thread is in the middle of. */
 struct cs_inflight {
 	uint64_t unique;	/* without FUSE_UNIQUE_RESEND */
@@ -294,6 +314,8 @@ struct cs_inflight {
 	uint32_t result;	/* of a WRITE that is done: bytes */
 	uint32_t spare;
 	uint64_t commit;	/* of a ring: the id that the kernel wants with the reply */
+	uint64_t began;		/* CLOCK_MONOTONIC */
+	struct cs_lock_notes locks;
 };
 /* Behind a slot: nodes, each looked up once for it and not forgotten. */
 #define CS_INFLIGHT_NODES 8192
