@@ -607,3 +607,9 @@ void cs_limit_arenas(int count)
 #endif
 }
 void cs_sleep_ms(int milliseconds) { poll(NULL, 0, milliseconds); }
+
+long cs_without_writer(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) return errno == EAGAIN ? 0 : -(long)errno;
+	return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? -(long)errno : 1;
+}

@@ -12,7 +12,7 @@ extension InflightSlot {
         guard let header = message.load(fuse_in_header.self) else { return }
         switch header.opcode {
         case FUSE_FORGET, FUSE_BATCH_FORGET: beginForgetting()
-        default: begin(unique: header.unique & ~FUSE_UNIQUE_RESEND, opcode: header.opcode)
+        default: begin(unique: header.unique & ~FUSE_UNIQUE_RESEND, opcode: header.opcode, subject: header.nodeid)
         }
     }
 }

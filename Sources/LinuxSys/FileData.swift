@@ -3,6 +3,9 @@ internal import Glibc
 
 /// Contents of an open regular file.
 extension FD {
+    /// Whether nobody has the file open or mapped for writing: a read lease (fcntl(2)) is given, and given back. `self` is open for reading alone.
+    /// - Throws: EACCES for another's file without CAP_LEASE, EINVAL where the filesystem has no leases.
+    public func hasNoWriter() throws(Errno) -> Bool { try checkedOnce { cs_without_writer(raw) } == 1 }
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(Errno) -> Int {
         try checked { unsafe cs_pread(raw, buffer.baseAddress, buffer.count, offset) }
     }

@@ -35,6 +35,8 @@ public final class InflightSlot: @unchecked Sendable {
     public var state: State { State(rawValue: unsafe record.pointee.state) ?? .idle }
     public var unique: UInt64 { unsafe record.pointee.unique }
     public var opcode: UInt32 { unsafe record.pointee.opcode }
+    /// The node id that it is about.
+    public var subject: UInt64 { unsafe record.pointee.subject }
     public var reply: Int { Int(unsafe record.pointee.reply) }
     public var forgotten: UInt32 { unsafe record.pointee.forgotten }
     public var attempts: UInt32 { unsafe record.pointee.attempts }
@@ -58,7 +60,8 @@ public final class InflightSlot: @unchecked Sendable {
     public static func leave() { cs_inflight_set(nil) }
 
     @inline(__always)
-    public func begin(unique: UInt64, opcode: UInt32) {
+    public func begin(unique: UInt64, opcode: UInt32, subject: UInt64 = 0) {
+        unsafe record.pointee.subject = subject
         unsafe record.pointee.began = Clock.monotonic
         unsafe record.pointee.unique = unique
         unsafe record.pointee.opcode = opcode

@@ -3,7 +3,7 @@ internal import CShims
 /// One of the locks that a request may hold for longer than an instant, by a number that every thread and every process of a mount understands.
 public struct LockKey: Equatable, Sendable {
     public let raw: UInt32
-    public enum Kind: UInt32, Sendable { case directory = 1, claim, redirects }
+    public enum Kind: UInt32, Sendable { case directory = 1, claim, redirects, times }
     public init(_ kind: Kind, _ number: UInt32 = 0) { raw = kind.rawValue << 28 | number & 0xfff_ffff }
     init(raw: UInt32) { self.raw = raw }
     public var number: UInt32 { raw & 0xfff_ffff }
@@ -21,6 +21,8 @@ public enum LockNotes {
         if unsafe notes.pointee.count == 0 { return false }
         return unsafe ThreadLocks(notes).held.contains { $0.kind == kind }
     }
+    /// Whether others see them: this thread has a slot.
+    public static var areShared: Bool { unsafe cs_inflight() != nil }
     /// What this thread has.
     public static var here: [LockKey] {
         guard let notes = unsafe cs_lock_notes() else { return [] }

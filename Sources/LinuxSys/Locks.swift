@@ -3,7 +3,7 @@ internal import CShims
 /// The order in which locks are taken (docs/architecture.md). Debug builds check each lock that has a rank against those that its thread holds;
 /// what is wrong is said on stderr and counted. Release builds know nothing of it.
 public enum LockRank: UInt32, Sendable {
-    case unranked = 0, redirects, claim, directory, leaf
+    case unranked = 0, redirects, claim, directory, times, leaf
 }
 
 public enum LockOrder {

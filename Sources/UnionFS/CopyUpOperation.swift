@@ -50,10 +50,14 @@ extension UnionFileSystem {
             let began = Clock.monotonic
             if table[node].flags.contains(.upper) {
                 try copyDataUp(node, cause, extent)
+                attributesChanged(node)
                 return true
             }
             try seeData(node)
             guard let staged = try stageAndPublish(node, extent) else { return false }
+            // The copy has its own ctime, and its directory another, as overlayfs shows at once. No request told the kernel.
+            attributesChanged(node)
+            if let parent = table.nameAndParent(node)?.parent { attributesChanged(parent) }
             statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
                                     nanoseconds: Clock.monotonic &- began)
             return true
@@ -168,6 +172,8 @@ extension UnionFileSystem {
                 if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: true) }
             }
         }
+        attributesChanged(node)
+        attributesChanged(parent)
     }
 
     /// Before the number of names of a file in the index changes: counted from the copy, whose own count changes with it. A crash in the

@@ -38,7 +38,9 @@ extension UnionFileSystem {
     private func decide(_ node: UInt32, _ flags: Int32, writes: Bool) throws(Errno) -> Opened? {
         let isUpper = table[node].hasUpperData
         if passesThrough, isUpper || table[node].flags.contains(.large) && mayPassLowerThrough {
-            let file = try openBacking(node, flags & ~O_TRUNC)
+            // For reading, whatever the open is for: the kernel opens it again with the open's own flags, and a descriptor for writing would count as a writer for as long as
+            // the kernel has the id (`StoredFiles.swift`).
+            let file = try openBacking(node, flags & ~O_TRUNC & ~OpenFlags.accessMode | O_RDONLY)
             // A copy-up in between: which of the two was opened is not known.
             guard table[node].hasUpperData == isUpper else { return nil }
             if let id = newBacking(file.fd) {
@@ -89,7 +91,9 @@ extension UnionFileSystem {
     }
 
     private func opened(_ node: UInt32, _ flags: Int32, passthrough id: UInt32) throws(Errno) -> Opened {
-        let handle = try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: -1), openFlags: flags, isUpper: table[node].hasUpperData, passthrough: true)
+        let isUpper = table[node].hasUpperData
+        if isUpper, flags & OpenFlags.accessMode == O_RDWR { noteStorable(node) }
+        let handle = try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: -1), openFlags: flags, isUpper: isUpper, passthrough: true)
         return Opened(handle: handle, flags: .passthrough, backing: id)
     }
 

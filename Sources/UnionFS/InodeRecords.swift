@@ -90,6 +90,9 @@ struct NodeFlags: OptionSet {
     static let namesChanged = NodeFlags(rawValue: 65536)
     /// A lower file of which nobody asked yet whether it has its data or is a metacopy.
     static let dataUnseen = NodeFlags(rawValue: 131072)
+    /// Was opened for reading and writing in passthrough since it was last found with no writer: stores through a mapping, of which no request tells, may change
+    /// its times and blocks (`StoredFiles.swift`).
+    static let storable = NodeFlags(rawValue: 262144)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }

@@ -38,12 +38,14 @@ extension UnionFileSystem {
             if dropsSgid { try stack.changeMode(fd, name, try stack.status(fd, name, layer: 0).permissions & ~UInt32(S_ISGID)) }
             if let mode = change.mode { try stack.changeMode(fd, name, mode & 0o7777) }
             if change.atime != nil || change.mtime != nil {
-                try setTimes(fd, name, access: change.atime ?? .omit, modification: change.mtime ?? .omit, isAppendOnly: table[node].flags.contains(.protected))
+                try settingTime(of: node) { () throws(Errno) in
+                    try setTimes(fd, name, access: change.atime ?? .omit, modification: change.mtime ?? .omit, isAppendOnly: table[node].flags.contains(.protected))
+                }
             }
             return try stack.status(fd, name, layer: 0)
         }
         noteChanged(node)
-        return AttributeReply(attributes: shown(status, node), seconds: policy.seconds)
+        return AttributeReply(attributes: shown(status, node), seconds: knownSeconds(node))
     }
 
     /// The metadata of a superseded file are its successor's.
@@ -72,13 +74,13 @@ extension UnionFileSystem {
         if table.isLowerPassedThrough(node) { try supersede(node) }
         if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0, record.fd >= 0,
            record.openFlags & OpenFlags.accessMode != O_RDONLY {
-            try keepingTime(FD(raw: record.fd)) { () throws(Errno) in try FD(raw: record.fd).truncate(Int64(size)) }
+            try keepingTime(of: node, FD(raw: record.fd)) { () throws(Errno) in try FD(raw: record.fd).truncate(Int64(size)) }
             if kill { try dropSuidGid(FD(raw: record.fd), caller, .told) }
             return
         }
         let file = try openObject(node, O_WRONLY)
         let fd = file.fd
-        try keepingTime(fd) { () throws(Errno) in try fd.truncate(Int64(size)) }
+        try keepingTime(of: node, fd) { () throws(Errno) in try fd.truncate(Int64(size)) }
         if kill { try dropSuidGid(file.fd, caller, .told) }
     }
 

@@ -153,7 +153,10 @@ extension UnionFileSystem {
                 try table.linked(node, parent, newName)
                 let status = try stack.status(source.fd, NameRef.empty, layer: 0)
                 if let upper = directory.upper, stack.number(status.ino, ofLayer: 0) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
-                return entry(node, status)
+                // Believed whatever is said meanwhile (fuse_link, create_new_entry): asked for again.
+                var entry = entry(node, status)
+                entry.attributeSeconds = 0
+                return entry
             }
         }
     }

@@ -65,9 +65,11 @@ extension UnionFileSystem {
         // writing changes it without losing them on any filesystem.)
         let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
         let written = try withResources { () throws(Errno) in
-            try keepingTime(fd, if: cached || killSuidGid) { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
+            try keepingTime(of: try table.node(node), fd, if: cached || killSuidGid) { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
         }
         Inflight.wrote(UInt32(clamping: written))
+        // How many blocks it takes the kernel does not know, and asks at the next close(2) only (fuse_flush).
+        if cached { attributesChanged(try table.node(node)) }
         if let capability { try fd.setXattr(NameRef.empty, NameRef("security.capability"), capability) }
         if killSuidGid, try dropSuidGid(fd, caller, .told) { attributesChanged(try table.node(node)) }
         return written
@@ -113,7 +115,7 @@ extension UnionFileSystem {
     func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
         let fd = try writable(handle)
         try withResources { () throws(Errno) in
-            try keepingTime(fd) { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
+            try keepingTime(of: try table.node(node), fd) { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
         }
         if try dropSuidGid(fd, caller, .none) { attributesChanged(try table.node(node)) }
     }
@@ -129,7 +131,7 @@ extension UnionFileSystem {
         guard flags == 0 else { throw .invalid }
         let source = try readable(handle)
         let target = try writable(toHandle)
-        let copied = try keepingTime(target) { () throws(Errno) in
+        let copied = try keepingTime(of: try table.node(toNode), target) { () throws(Errno) in
             try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
         }
         if try dropSuidGid(target, caller, .none) { attributesChanged(try table.node(toNode)) }
@@ -157,6 +159,7 @@ extension UnionFileSystem {
             try refuseToProtectUnwritten(flags, isDirectory: isDirectory)
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFileFlags(flags) }
             table.seen(node, try file.fd.status())
+            attributesChanged(node)
             return 0
         case FileIoctl.getExtended:
             let flags = try file.fd.fsxattr()
@@ -172,6 +175,7 @@ extension UnionFileSystem {
                                           project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFsxattr(flags) }
             table.seen(node, try file.fd.status())
+            attributesChanged(node)
             return 0
         default: throw .notTTY
         }

@@ -91,7 +91,8 @@ extension UnionFileSystem {
 
     func serveGetattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
-        return AttributeReply(attributes: try withResources { () throws(Errno) in try attributes(node) }, seconds: policy.seconds)
+        let seconds = attributeSeconds(node)
+        return AttributeReply(attributes: try withResources { () throws(Errno) in try attributes(node) }, seconds: seconds)
     }
     func serveStatx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try getattr(node, handle: handle) }
 

@@ -20,6 +20,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let locks: DirectoryLocks
     let claims: CopyUpClaims
     let redirects: RedirectLock
+    let times: TimeLocks
     private let watch: LockWatch
     let statistics: MountStatistics
     let policy: CachePolicy
@@ -36,7 +37,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         policy = CachePolicy(options)
         owners = OwnerMapping(options)
         let region: RecordRegion
-        if let memory { region = memory.region } else { region = try RecordRegion() }
+        if let memory { region = memory.region } else { region = try RecordRegion(slots: UnionMemory.slots) }
         self.region = region
         let isTakenOver = region.isUsed
         if isTakenOver {
@@ -52,6 +53,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         locks = DirectoryLocks(watch)
         claims = CopyUpClaims(watch)
         redirects = RedirectLock(watch)
+        times = TimeLocks(watch)
         let top = layers.root.parts.first
         guard let top else { throw .invalid }
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
@@ -351,7 +353,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         try withObject(node) { (fd, name, layer) throws(Errno) in try stack.status(fd, name, layer: layer) }
     }
     func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
-        Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: policy.seconds, entrySeconds: policy.seconds)
+        Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: knownSeconds(node), entrySeconds: policy.seconds)
     }
 
     /// Again, once, for what failed for want of something that we can give back: descriptors of the cache; room on the disk that removed files

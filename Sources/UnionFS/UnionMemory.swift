@@ -9,7 +9,7 @@ public final class UnionMemory: Sendable {
     public init() throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots) }
     /// Of another program, whose `format` is ours. There must be nothing at `address` yet: the kernel has addresses of rings (EEXIST).
     public init(adopting file: FD, at address: UInt) throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots, adopting: (file, address)) }
-    private static let slots = SessionOptions.deviceSlots + SessionOptions.ringSlots
+    static let slots = SessionOptions.deviceSlots + SessionOptions.ringSlots
 
     /// Programs with the same one understand each other's records.
     public static let format = "\(RecordRegion.format):\(slots)"

@@ -37,12 +37,18 @@ extension UnionFileSystem {
 
     /// The time of modification is the kernel's to say, by a SETATTR behind the data, and it says nothing where its clock, which goes in ticks, showed the same as in the reply to CREATE.
     /// What we write gives no other one, so that a file has the same time after a remount. An fstat(2) and an utimensat(2); none without writeback.
-    func keepingTime<R>(_ fd: FD, if isHeld: Bool = true, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+    func keepingTime<R>(of node: UInt32, _ fd: FD, if isHeld: Bool = true, _ body: () throws(Errno) -> R) throws(Errno) -> R {
         guard writesBack, isHeld else { return try body() }
-        let before = try fd.status()
-        let result = try body()
-        try setTimes(fd, NameRef.empty, access: .omit, modification: before.mtime, isAppendOnly: before.isProtected)
-        return result
+        return try times.holding(node) { () throws(Errno) in
+            let before = try fd.status()
+            let result = try body()
+            try setTimes(fd, NameRef.empty, access: .omit, modification: before.mtime, isAppendOnly: before.isProtected)
+            return result
+        }
+    }
+    /// The kernel's own time, or a caller's: not while data are written whose time is put back.
+    func settingTime(of node: UInt32, _ body: () throws(Errno) -> Void) throws(Errno) {
+        if writesBack { try times.holding(node, body) } else { try body() }
     }
 
     /// An unlink(2), rename(2) or link(2) of a lower file makes the kernel write its times back, as it counts a new ctime (fuse_update_ctime): nothing to copy the file for.

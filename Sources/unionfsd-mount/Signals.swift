@@ -8,6 +8,8 @@ internal import MountState
 enum Signals {
     static func end(_ session: Session, hasGuardian: Bool) throws(Errno) {
         Process.ignoreSignal(SIGPIPE)
+        // What a lease sends its holder (`FD.hasNoWriter`).
+        Process.ignoreSignal(SIGIO)
         let pipe = try Process.pipe()
         for signal in [SIGTERM, SIGINT, SIGHUP] + (hasGuardian ? [SIGUSR1] : []) { try Process.sendSignal(signal, to: pipe.write) }
         let wake = pipe.read

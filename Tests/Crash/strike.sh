@@ -46,15 +46,10 @@ worker() {
         [ "$(awk '$1 == "State:" { print $2 }' "/proc/$pid/status" 2>/dev/null)" = Z ] || echo "$pid"
     done | tail -n 1
 }
-# A caller that hangs cannot be killed as long as the connection lives.
-sever() {
-    local connection
-    connection=$(stat -c %Ld union 2>/dev/null) || connection=$(awk -v p="$PWD/union" '$5 == p { split($3, d, ":"); print d[2] }' /proc/self/mountinfo)
-    [ -z "$connection" ] || echo 1 >"/sys/fs/fuse/connections/$connection/abort" 2>/dev/null || true
-}
 unguarded() {
     local try
-    umount union 2>/dev/null || { sever; umount -l union 2>/dev/null || true; }
+    # A caller that hangs cannot be killed as long as the connection lives.
+    umount union 2>/dev/null || umount -f union 2>/dev/null || umount -l union 2>/dev/null || true
     for try in {1..200}; do kill -0 "$GUARD" 2>/dev/null || break; sleep 0.05; done
     kill -KILL "$GUARD" 2>/dev/null || true
     wait "$GUARD" 2>/dev/null || true

@@ -209,6 +209,10 @@ long cs_thread_number(void);
 long cs_policy(int thread);
 long cs_set_policy(int thread, int policy);
 long cs_thread_urgent(int nice, uint64_t slice);	/* of this thread; slice: nanoseconds, kept since Linux 6.12 */
+/* 1: nobody has the file open or mapped for writing, as a lease on it is given (F_SETLEASE, F_RDLCK), and taken back. Who opens it meanwhile waits for that, and the
+ * process is sent SIGIO, which it must ignore. */
+long cs_without_writer(int fd);
+
 /* ---- threads ---- */
 typedef void (*cs_thread_body)(void *context);
 /* A joinable thread with all signals blocked; 0, or -errno. */
@@ -299,6 +303,7 @@ void cs_lock_forgotten(struct cs_lock_notes *notes, uint32_t key);
 /* A request that a thread is in the middle of. */
 struct cs_inflight {
 	uint64_t unique;	/* without FUSE_UNIQUE_RESEND */
+	uint64_t subject;	/* node id of the header */
 	uint32_t state;		/* CS_* */
 	uint32_t opcode;
 	uint32_t reply;		/* length of the reply, header included, where the thread's replies lie */

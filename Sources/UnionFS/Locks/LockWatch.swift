@@ -7,7 +7,7 @@ internal import MountState
 ///
 /// Costs nothing where a lock is free.
 final class LockWatch: @unchecked Sendable {
-    /// What every thread of the mount notes; empty where nobody can tell (unit tests): then there is no end to waiting.
+    /// What every thread of the mount notes; what a thread without a slot has (unit tests) is not seen.
     private let slots: [InflightSlot]
     /// Milliseconds; 0: however long it takes.
     private let patience: Int32
@@ -67,7 +67,8 @@ final class LockWatch: @unchecked Sendable {
 
     /// Nobody who works has it: it was lost with its thread, or all who have it wait in a circle.
     private func isLost(_ key: LockKey) -> Bool {
-        if slots.isEmpty { return false }
+        // A thread that nobody sees knows of nobody either.
+        guard LockNotes.areShared else { return false }
         let threads = slots.filter { $0.state == .begun || $0.state == .forgetting }.map(\.locks)
         var seen: [LockKey] = []
         return isLost(key, threads, &seen)
@@ -99,6 +100,7 @@ final class LockWatch: @unchecked Sendable {
         case .directory: "the lock of a directory's names (\(key.number))" + of
         case .claim: "the copy-up of inode \(key.number)"
         case .redirects: "the lock of directories' renames"
+        case .times: "the times" + of
         case nil: "a lock"
         }
     }

@@ -1,0 +1,66 @@
+internal import FuseKit
+internal import LinuxSys
+internal import Glibc
+internal import UnionCore
+
+/// Files that somebody may change without a request: by stores through a shared mapping, which the kernel writes into the layer's file, in passthrough. They change the
+/// times and the number of blocks, and the kernel would go on showing what it was told before. Other writes it knows of itself (fuse_write_update_attr).
+///
+/// Only who opened a file for reading and writing can map it so, and the mapping outlives the descriptor. From such an open on the kernel is given no time for
+/// which it may keep the file's attributes, until a look finds that nobody has the file open or mapped for writing any more: a lease (fcntl(2), F_SETLEASE) is given
+/// for just that.
+extension UnionFileSystem {
+    /// An open that may lead to a mapping: before its reply.
+    func noteStorable(_ node: UInt32) {
+        guard table.noteStorable(node) else { return }
+        waitForSetattr(node)
+        // What is on its way of LOOKUP and GETATTR, the kernel does not believe after that (fuse_reverse_inval_inode, attr_version).
+        attributesChanged(node)
+    }
+
+    /// The reply to a SETATTR is believed, whatever was said meanwhile (fuse_do_setattr). Nobody waits long: who makes it holds no lock that we have.
+    private func waitForSetattr(_ node: UInt32) {
+        let id = table.id(node)
+        for number in 0..<region.slotCount {
+            guard let slot = region.slot(number), slot.opcode == FuseOpcode.setattr, slot.subject == id, slot.state == .begun || slot.state == .replied else { continue }
+            let unique = slot.unique
+            for _ in 0..<20 where slot.unique == unique && (slot.state == .begun || slot.state == .replied) { Clock.sleep(milliseconds: 1) }
+        }
+    }
+
+    /// For how long the kernel may keep the attributes that are read after this. For a file that was storable an open, two calls of fcntl(2) and a close, until it is not any more.
+    /// - Precondition: no directory's lock is held.
+    func attributeSeconds(_ node: UInt32) -> UInt32 {
+        guard table[node].flags.contains(.storable) else { return policy.seconds }
+        // In this order: an open that comes from here on marks the file again, and says so.
+        table.takeStorable(node)
+        if hasNoWriter(node) { return knownSeconds(node) }
+        _ = table.noteStorable(node)
+        return 0
+    }
+    /// The same without a look.
+    func knownSeconds(_ node: UInt32) -> UInt32 { table[node].flags.contains(.storable) ? 0 : policy.seconds }
+
+    private func hasNoWriter(_ node: UInt32) -> Bool {
+        // A backing that was registered with a descriptor for writing is a writer.
+        if let id = table.takeUnusedBacking(node) { connection?.closeBacking(id) }
+        do throws(Errno) {
+            let file = try openObject(node, O_RDONLY | O_NONBLOCK | OpenFlags.noAccessTime)
+            return try file.fd.hasNoWriter()
+        } catch { return false /* Not to be known: nothing is kept. */ }
+    }
+}
+
+extension InodeTable {
+    /// Whether it was not before.
+    func noteStorable(_ node: UInt32) -> Bool { mutex.locked { nodes[node].flags.insert(.storable).inserted } }
+    func takeStorable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.storable) } }
+    /// The backing of a file that nobody has open.
+    func takeUnusedBacking(_ node: UInt32) -> UInt32? {
+        if nodes[node].backing == 0 { return nil }
+        return mutex.locked {
+            let id = takeIdleBackingLocked(node)
+            return id == 0 ? nil : id
+        }
+    }
+}
