@@ -45,7 +45,8 @@ extension UnionFileSystem {
             return try stack.status(fd, name, layer: 0)
         }
         noteChanged(node)
-        return AttributeReply(attributes: shown(status, node), seconds: knownSeconds(node))
+        // What the kernel writes back comes with the data, in any order: how many blocks they take is not known yet.
+        return AttributeReply(attributes: shown(status, node), seconds: writesBack && change.isModificationTimeOnly ? 0 : knownSeconds(node))
     }
 
     /// The metadata of a superseded file are its successor's.

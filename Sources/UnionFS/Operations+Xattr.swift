@@ -91,6 +91,8 @@ extension UnionFileSystem {
             }
         }
         if done == nil { throw .notPermitted }
+        // The attributes may take another block, and the kernel thinks of ctime alone (fuse_update_ctime).
+        attributesChanged(node)
         noteChanged(node)
     }
 
@@ -113,6 +115,7 @@ extension UnionFileSystem {
         }
         if done == nil { throw .noData }
         Inflight.noteDone()
+        attributesChanged(node)
         noteChanged(node)
         if caller.uid == 0, name.equals("security.capability") { table.noteLostCapabilities(node) }
     }

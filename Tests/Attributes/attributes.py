@@ -228,7 +228,7 @@ class Run:
             else:
                 time.sleep(0.005)
                 ctypes.memset(address, self.random.randrange(256), 1)
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.3 and not self.writeback:
             self.compare(name)
         libc.munmap(address, 4096)
         return [name]
