@@ -45,7 +45,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "LayerStore",
-                dependencies: ["LinuxSys", "CArchive", "CZlib", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
+                dependencies: ["LinuxSys", "UnionCore", "CArchive", "CZlib", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
                 swiftSettings: strict),
 
         // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and how it is spoken to.

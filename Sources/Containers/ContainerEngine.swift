@@ -108,11 +108,12 @@ public final class ContainerEngine: Sendable {
         try store.removeContainer(container.id)
     }
 
-    /// What the writable layer takes, as du(1) counts: known of one that is stopped, kept by the mount of one that is started.
+    /// What the writable layer takes, as du(1) counts, and what is in the index alone: known of one that is stopped, kept by the mount of one that is started.
     public func bytes(_ container: StoredContainer) throws(StoreError) -> Int64 {
-        if !container.isStarted, let bytes = container.bytes { return bytes }
+        let beside = try store.bytesBeside(container)
+        if !container.isStarted, let bytes = container.bytes { return bytes + beside }
         let bytes = try store.measure(container, isMounted: container.isStarted).bytes
         if !container.isStarted { try store.setBytes(container.id, bytes) }
-        return bytes
+        return bytes + beside
     }
 }

@@ -9,6 +9,8 @@ struct StoredLayer: Sendable {
     let bytes: Int64
     let archiveBytes: Int64
     let isExact: Bool
+    /// Its archive says what the root is like; else that of the layers below is shown.
+    let hasRoot: Bool
 
     init(_ row: Row) throws {
         id = row["id"]
@@ -17,6 +19,7 @@ struct StoredLayer: Sendable {
         bytes = row["bytes"]
         archiveBytes = row["archive_bytes"]
         isExact = row["exact"]
+        hasRoot = row["has_root"]
     }
 }
 
@@ -51,7 +54,7 @@ extension Store {
         let decompressor = try ArchiveDecompressor(archive, limit: limits.bytes)
         let unpacker = try LayerUnpacker(root: diff.fd, recipe: recipe, limits: limits)
         try unpacker.unpack(try ArchiveTarReader(decompressor, recipe: recipe))
-        for path in unpacker.implied { try LayerTree.giveAttributes(path, in: diff.fd, from: below) }
+        for path in (unpacker.hasRoot ? [] : ["."]) + unpacker.implied { try LayerTree.giveAttributes(path, in: diff.fd, from: below) }
         let digest = decompressor.digest.value
         if let blob, decompressor.inputDigest != blob.digest || decompressor.inputBytes != blob.size {
             throw StoreError(.damaged, "a layer is not what its digest says: \(decompressor.inputBytes) bytes with \(decompressor.inputDigest), not \(blob.size) with \(blob.digest)")
@@ -64,7 +67,7 @@ extension Store {
             try diff.fd.syncFilesystem()
             return try DirectoryTree.usage(diff.fd)
         }
-        return NewLayer(digest: digest, place: place, bytes: usage.bytes, files: usage.files, archiveBytes: decompressor.digest.count, isExact: isExact, members: unpacker.members)
+        return NewLayer(digest: digest, place: place, bytes: usage.bytes, files: usage.files, archiveBytes: decompressor.digest.count, isExact: isExact, hasRoot: unpacker.hasRoot, members: unpacker.members)
     }
 
     func tree(_ layer: NewLayer, in scratch: StoreScratch) throws(StoreError) -> LayerTree {
@@ -81,6 +84,7 @@ extension Store {
         let place: FileName
         let bytes: Int64, files: Int64, archiveBytes: Int64
         let isExact: Bool
+        let hasRoot: Bool
         let members: Int
     }
 
@@ -101,8 +105,8 @@ extension Store {
     }
     static func enter(_ layers: [NewLayer], _ db: Database) throws {
         for layer in layers {
-            try db.execute(sql: "INSERT OR IGNORE INTO layer (diff_id, bytes, files, archive_bytes, exact, created) VALUES (?, ?, ?, ?, ?, ?)",
-                           arguments: [layer.digest.description, layer.bytes, layer.files, layer.archiveBytes, layer.isExact, Clock.realtime])
+            try db.execute(sql: "INSERT OR IGNORE INTO layer (diff_id, bytes, files, archive_bytes, exact, has_root, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                           arguments: [layer.digest.description, layer.bytes, layer.files, layer.archiveBytes, layer.isExact, layer.hasRoot, Clock.realtime])
         }
     }
 

@@ -104,6 +104,10 @@ struct StoreDatabase: Sendable {
                     PRIMARY KEY (container_id, volume_name)) WITHOUT ROWID;
                 """)
         }
+        migrator.registerMigration("2") { db in
+            // Whether the archive has an entry for the root. Of layers that are there already nobody knows, and what is on the disk is taken for it.
+            try db.execute(sql: "ALTER TABLE layer ADD COLUMN has_root INTEGER NOT NULL DEFAULT 1")
+        }
         return migrator
     }
 }

@@ -1,7 +1,8 @@
 internal import Glibc
 public import LinuxSys
 
-/// What a container has changed of its image, as `docker diff` tells it: read from its writable layer alone, with a look into the layers for each name that is in it.
+/// What a container has changed of its image, as `docker diff` tells it: read from its writable layer alone, with a look into the layers for each name that is in it. Where the index has files, all names that
+/// lead to them, which takes a walk through the names of the image.
 public struct ContainerDiff: Sendable {
     public enum Kind: String, Sendable, Codable { case added = "A", changed = "C", deleted = "D" }
     public struct Change: Sendable {
@@ -16,10 +17,11 @@ public struct ContainerDiff: Sendable {
     /// What a runtime makes in the writable layer to mount something on: empty, and no change of the container's.
     private let mountPoints: Set<FileName>
 
-    init(upper: FD, layers: [FD], mountPoints: Set<FileName>) throws(StoreError) {
+    init(_ writable: WritableLayer, mountPoints: Set<FileName>) throws(StoreError) {
         self.mountPoints = mountPoints
         try told("the writable layer") { () throws(Errno) in
-            try add(upper, layers, FileName(""))
+            try add(writable.fd, writable.layers.map(\.fd), FileName(""))
+            try addBeside(writable)
         }
         changes.sort { $0.path.bytes.lexicographicallyPrecedes($1.path.bytes) }
     }
@@ -68,15 +70,43 @@ public struct ContainerDiff: Sendable {
         }
     }
 
-    private mutating func add(_ upper: FD, _ layers: [FD], _ path: FileName, depth: Int = 0) throws(Errno) {
+    /// Names of files that were changed by another name of theirs, or lost one.
+    private mutating func addBeside(_ writable: WritableLayer) throws(Errno) {
+        guard let index = writable.index else { return }
+        let told = Set(changes.map(\.path))
+        for (directory, names) in writable.beside {
+            for (name, what) in names {
+                let path = FileName(bytes: (directory.isEmpty ? [] : [0x2f] + directory.bytes) + [0x2f] + name.bytes)
+                // By now the layer has it, too.
+                if told.contains(path) { continue }
+                var size: UInt64 = 0
+                if case .copy(let copy) = what {
+                    do throws(Errno) {
+                        let status = try copy.withRef { (n) throws(Errno) in try index.status(n) }
+                        if status.isRegular { size = status.size }
+                    } catch {
+                        if error == .noEntry { continue }
+                        throw error
+                    }
+                }
+                changes.append(Change(kind: .changed, path: path, size: size))
+            }
+        }
+    }
+
+    /// - Parameter isHidden: a directory above is opaque: all that the layers have here is gone but what is here again.
+    private mutating func add(_ upper: FD, _ layers: [FD], _ path: FileName, isHidden: Bool = false, depth: Int = 0) throws(Errno) {
         if depth > DirectoryTree.deepest { throw .loop }
-        let isOpaque = try LayerForm.isOpaque(upper)
+        var isOpaque = isHidden
+        if !isOpaque { isOpaque = try LayerForm.isOpaque(upper) }
         var names: [FileName] = []
         var reader = DirectoryReader(upper)
         try reader.forEach { (name, _, _) throws(Errno) in
             if !name.isDotOrDotDot { names.append(name.owned) }
             return true
         }
+        // Without what whiteouts say: these are told where they stand.
+        let there = Set(names.map { $0.bytes.starts(with: LayerForm.whiteoutPrefix) ? FileName(bytes: $0.bytes.dropFirst(LayerForm.whiteoutPrefix.count)) : $0 })
         for name in names {
             var name = name
             let status: FileStatus
@@ -104,14 +134,19 @@ public struct ContainerDiff: Sendable {
                 if mountPoints.contains(inner), status.isDirectory || status.size == 0 { continue }
             }
             changes.append(Change(kind: kind, path: inner, size: status.isRegular ? status.size : 0))
-            guard status.isDirectory else { continue }
+            guard status.isDirectory else {
+                // What was in a directory that is something else now.
+                if case .directory(let parts) = below { try addHidden([], parts.fds, inner) }
+                withExtendedLifetime(below) {}
+                continue
+            }
             do throws(Errno) {
                 let directory = try name.withRef { (n) throws(Errno) in try upper.openDirectory(n) }
-                if case .directory(let parts) = below { try add(directory.fd, parts.fds, inner, depth: depth + 1) } else { try add(directory.fd, [], inner, depth: depth + 1) }
+                if case .directory(let parts) = below { try add(directory.fd, parts.fds, inner, isHidden: isOpaque, depth: depth + 1) } else { try add(directory.fd, [], inner, depth: depth + 1) }
                 withExtendedLifetime(below) {}
             } catch { if error != .noEntry && error != .notDirectory { throw error } }
         }
-        if isOpaque, !layers.isEmpty { try addHidden(Set(names), layers, path) }
+        if isOpaque, !layers.isEmpty { try addHidden(there, layers, path) }
     }
 
     /// What an opaque directory has taken the place of.
@@ -134,11 +169,6 @@ public struct ContainerDiff: Sendable {
 
 extension Store {
     public func diff(_ container: StoredContainer) throws(StoreError) -> ContainerDiff {
-        let paths = try layerPaths(of: container.image)
-        var layers: [FD] = []
-        defer { for layer in layers { layer.close() } }
-        for path in paths { layers.append(try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(path, O_RDONLY | OpenFlags.directory).release() }) }
-        let upper = try told("the writable layer of \(container.name)") { () throws(Errno) in try FD.currentDirectory.open(place(of: container).diff, O_RDONLY | OpenFlags.directory) }
-        return try ContainerDiff(upper: upper.fd, layers: layers, mountPoints: Set(container.mountPoints.map { FileName($0) }))
+        try ContainerDiff(try WritableLayer(container, self), mountPoints: Set(container.mountPoints.map { FileName($0) }))
     }
 }

@@ -14,19 +14,14 @@ extension Store {
     public func commit(_ container: StoredContainer, name: ImageName?, _ options: CommitOptions) throws(StoreError) -> ImportedImage {
         let base = try image(container.image.description)
         let scratch = try StoreScratch(self)
-        let upper = try told("the writable layer of \(container.name)") { () throws(Errno) in
-            let upper = try FD.currentDirectory.open(place(of: container).diff, O_RDONLY | OpenFlags.directory)
-            // A mount that is written back has its data here then.
-            try upper.fd.syncFilesystem()
-            return upper
-        }
+        let writable = try WritableLayer(container, self)
+        // A mount that is written back has its data here then.
+        try told("the writable layer of \(container.name)") { () throws(Errno) in try writable.fd.syncFilesystem() }
         var new: NewLayer?
         let points = Set(container.mountPoints.map { FileName(String($0.dropFirst())) })
-        let tree = upper.fd
-        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, .difference, leftOut: points, .precise, to: file) }) { (archive) throws(StoreError) in
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(writable, leftOut: points, to: file) }) { (archive) throws(StoreError) in
             new = try addLayer(archive, expected: nil, blob: nil, limits: .init(), holding: scratch)
         }
-        upper.fd.touch()
         guard let new else { throw StoreError(.system, "no layer came of it") }
         let layers = base.layers.map(\.digest) + [new.digest]
         let config = try configuration(base, layers, container, options)

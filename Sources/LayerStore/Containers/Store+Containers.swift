@@ -103,15 +103,18 @@ extension Store {
         return try self.container(id)
     }
 
-    /// The writable layer's root is what the container sees as its root: as the image has it.
+    /// The writable layer's root is what the container sees as its root: as the uppermost layer has it that says something of it.
     private func giveRoot(_ container: FD, of image: StoredImage) throws(StoreError) {
-        guard let top = image.layers.last else { return }
-        let layer = try layerDirectory(top.digest)
-        try told("the container's root") { () throws(Errno) in
-            let root = try layer.fd.status(NameRef("diff"))
-            if LayerForm.keepsOwners { try container.changeOwner(NameRef("diff"), uid: root.uid, gid: root.gid) }
-            try container.changeMode(NameRef("diff"), root.permissions)
+        var trees: [LayerTree] = []
+        for part in image.layers.reversed() {
+            guard let layer = try layer(part.digest) else { throw StoreError(.conflict, "the image was removed meanwhile") }
+            if layer.hasRoot { trees.append(try tree(layer.digest)) }
+            if !trees.isEmpty { break }
         }
+        // None of them: as a mount of them shows it.
+        if trees.isEmpty, let top = image.layers.last { trees.append(try tree(top.digest)) }
+        let diff = try told("the container's root") { () throws(Errno) in try container.openDirectory(NameRef("diff")) }
+        try LayerTree.giveAttributes(".", in: diff.fd, from: trees)
     }
 
     public func containers() throws(StoreError) -> [StoredContainer] {
@@ -154,6 +157,11 @@ extension Store {
             let diff = try FD.currentDirectory.open(place.diff, O_RDONLY | OpenFlags.directory)
             return (try DirectoryTree.usage(diff.fd).bytes, !isMounted)
         }
+    }
+
+    /// What the container's copies of files with several names take that no name in the writable layer leads to: not a part of `measure`, which is what a mount keeps and is given.
+    public func bytesBeside(_ container: StoredContainer) throws(StoreError) -> Int64 {
+        try told("the work directory of \(container.name)") { () throws(Errno) in try WritableLayer.bytesBeside(place(of: container).work) }
     }
 
     /// With its writable layer. It must not be mounted.

@@ -28,6 +28,8 @@ final class LayerPacker {
     }
     private var depth = 0
     private var leftOut: Set<FileName> = []
+    /// Of a difference: what its mount shows besides.
+    private var writable: WritableLayer?
 
     private init(_ output: ArchiveTarWriter, _ content: Content, _ beginning: FileStatus) {
         self.output = output
@@ -35,12 +37,17 @@ final class LayerPacker {
         self.beginning = beginning
     }
 
+    /// A container's writable layer.
     /// - Parameter leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
-    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
+    static func pack(_ writable: WritableLayer, leftOut: Set<FileName>, to file: FD) throws(StoreError) {
+        try pack(writable.fd, .difference, leftOut: leftOut, writable: writable, .precise, to: file)
+    }
+    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], writable: WritableLayer? = nil, _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
         let output = try ArchiveTarWriter(file, form)
         let status = try told("the tree") { () throws(Errno) in try root.status() }
         let packer = LayerPacker(output, content, status)
         packer.leftOut = leftOut
+        packer.writable = writable
         var entry = packer.entry(status, [UInt8(ascii: ".")])
         entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
         try output.begin(entry)
@@ -50,11 +57,23 @@ final class LayerPacker {
     }
 
     /// One name of a directory, with all that is below it, under another name.
-    static func pack(_ name: FileName, in directory: FD, as path: FileName, _ content: Content, to file: FD) throws(StoreError) {
-        let output = try ArchiveTarWriter(file, .precise)
+    static func pack(_ name: FileName, in directory: FD, as path: FileName, _ content: Content, _ form: ArchiveTarWriter.Form = .precise, to file: FD) throws(StoreError) {
+        let output = try ArchiveTarWriter(file, form)
         let status = try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
         let packer = LayerPacker(output, content, status)
         try packer.add(directory, name, Array(path.bytes))
+        try output.finish()
+    }
+
+    /// A directory that is open, with all that is below it, under a name.
+    static func pack(_ directory: FD, as path: FileName, _ content: Content, to file: FD) throws(StoreError) {
+        let output = try ArchiveTarWriter(file, .precise)
+        let status = try told("\"\(path)\"") { () throws(Errno) in try directory.status() }
+        let packer = LayerPacker(output, content, status)
+        var entry = packer.entry(status, Array(path.bytes))
+        entry.xattrs = try packer.attributes(directory, FileName(""), Array(path.bytes))
+        try output.begin(entry)
+        try packer.add(directory, Array(path.bytes))
         try output.finish()
     }
 
@@ -116,13 +135,39 @@ final class LayerPacker {
                 return true
             }
         }
-        names.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-        for name in names {
+        try add(names, of: directory, path)
+    }
+
+    /// - Parameter directory: nil: the layer does not have it, and all of these are what is to be seen beside.
+    private func add(_ names: [FileName], of directory: FD?, _ path: [UInt8]) throws(StoreError) {
+        let beside = writable?.beside[FileName(bytes: path)] ?? [:]
+        // One that the layer has by now is the same file.
+        let all = beside.isEmpty ? names : names + beside.keys.filter { !names.contains($0) }
+        for name in all.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
             let inner = path + (path.isEmpty ? [] : [0x2f]) + name.bytes
             // What a container takes away meanwhile is not in it.
-            do throws(StoreError) { try add(directory, name, inner) } catch { if error.kind != .notFound { throw error } }
+            do throws(StoreError) {
+                if let directory, beside.isEmpty || names.contains(name) { try add(directory, name, inner) } else if let what = beside[name] { try add(what, inner) }
+            } catch { if error.kind != .notFound { throw error } }
         }
     }
+
+    private func add(_ beside: WritableLayer.Beside, _ path: [UInt8]) throws(StoreError) {
+        guard let writable else { return }
+        switch beside {
+        case .copy(let name): if let index = writable.index { try add(index, name, path) }
+        case .directory(let layer):
+            let directory = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+                try FileName(bytes: path).withRef { (p) throws(Errno) in try writable.layers[layer].fd.openBeneath(p, O_RDONLY | OpenFlags.directory) }
+            }
+            var entry = entry(try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try directory.fd.status() }, path)
+            entry.xattrs = try attributes(directory.fd, FileName(""), path)
+            try output.begin(entry)
+            try add([], of: nil, path)
+        }
+    }
+    /// It has other names, or may have: what the index has counts only those in the layer.
+    private func isShared(_ status: FileStatus) -> Bool { !status.isDirectory && (status.nlink > 1 || writable?.indexed.contains(status.ino) == true) }
 
     private func add(_ directory: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) {
         let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
@@ -136,11 +181,11 @@ final class LayerPacker {
         var entry = entry(status, path)
         // A socket is nothing without its server.
         if status.kind == .socket { return }
-        if !status.isDirectory, status.nlink > 1, let first = links[Inode(status)] {
+        if isShared(status), let first = links[Inode(status)] {
             entry.hardlink = first
             return try output.begin(entry)
         }
-        defer { if !status.isDirectory, status.nlink > 1, isWritten { links[Inode(status)] = path } }
+        defer { if isShared(status), isWritten { links[Inode(status)] = path } }
         isWritten = false
         switch status.kind {
         case .directory:

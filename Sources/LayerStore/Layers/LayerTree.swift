@@ -2,13 +2,14 @@ internal import Glibc
 internal import LinuxSys
 
 /// A layer's files, held open.
-final class LayerTree {
+final class LayerTree: Sendable {
     private let directory: OwnedFD
     var fd: FD { directory.fd }
     init(_ directory: consuming OwnedFD) { self.directory = directory }
 
     /// A directory that a layer's archive has things in and does not have itself is as the layers below have it: owner, mode, attributes and times. A mount would show the
     /// uppermost one's, and nobody has said what that is.
+    /// - Parameter path: "." is the root.
     static func giveAttributes(_ path: FileName, in layer: FD, from below: [LayerTree]) throws(StoreError) {
         do throws(Errno) {
             for tree in below {

@@ -30,6 +30,8 @@ final class LayerUnpacker {
     /// Directories that the archive does not have and that something of it lies in: what they are like, the layers below say.
     var implied: [FileName] { impliedOrder.filter { impliedNames.contains($0) } }
     private var impliedOrder: [FileName] = []
+    /// The archive says what the root is like.
+    private(set) var hasRoot = false
     private var leftOut: Set<FileName> = []
     private var impliedNames: Set<FileName> = []
     private func imply(_ name: FileName) { if impliedNames.insert(name).inserted { impliedOrder.append(name) } }
@@ -129,6 +131,7 @@ final class LayerUnpacker {
         guard let last = path.last else {
             // Who copies has said where to; what is there stays as it is.
             if entry.kind == .directory, !isCopy {
+                hasRoot = true
                 try attributes(entry, root, FileName(""))
                 directories.append((FileName(""), entry.mtime))
             }
