@@ -35,9 +35,17 @@ struct how { uint64_t flags, mode, resolve; };
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+/* EAGAIN: somewhere on the machine something was renamed or mounted while a ".." was walked, also one of a symlink, so that the kernel cannot say whether that led out
+ * (openat2(2), handle_dots of fs/namei.c). What was looked up is cached by the next try, which is shorter; but a machine may rename all the time. */
+#define OPENAT2_TRIES 256
 long cs_openat2(int d, const char *p, uint64_t flags, uint64_t mode, uint64_t resolve) {
 	struct how h = { flags | O_CLOEXEC, mode, resolve };
-	RET(syscall(SYS_openat2, d, p, &h, sizeof h));
+	for (int try = 1;; try++) {
+		long fd = syscall(SYS_openat2, d, p, &h, sizeof h);
+		if (fd >= 0) return fd;
+		if (errno != EAGAIN || try >= OPENAT2_TRIES) return -(long)errno;
+		if (try % 16 == 0) sched_yield();
+	}
 }
 
 static void proc_path(char out[40], int fd) { snprintf(out, 40, "/proc/self/fd/%d", fd); }

@@ -32,11 +32,11 @@ struct ContainerUser: Equatable {
         }
     }
 
-    /// The container writes these files, and may have put a link there that leads out: it is not followed.
+    /// The container writes these files, and may have made links of them: they are followed as a process in it sees them, and none leads out.
     private static func lines(_ path: FileName, _ root: FD) -> [[String]] {
         do throws(Errno) {
             // Looked at before it is opened: to open a device does something.
-            let place = try path.withRef { (p) throws(Errno) in try root.openInside(p, OpenFlags.path) }
+            let place = try path.withRef { (p) throws(Errno) in try root.openInRoot(p, OpenFlags.path) }
             guard try place.fd.status().isRegular else { return [] }
             let file = try place.fd.reopen(O_RDONLY | O_NONBLOCK)
             return try file.fd.readAll(limit: 4 << 20).split(separator: 0x0a).map { line in

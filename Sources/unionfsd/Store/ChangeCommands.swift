@@ -62,6 +62,7 @@ struct Copy: ParsableCommand {
         abstract: "Copy between a container and this machine.",
         discussion: """
             One of the two is CONTAINER:PATH. Modes, times and user.* attributes are kept; all is root's in a container, and yours out here. A directory that is there gets what is copied into it; DIR/. is what is in it.
+            In place of the other, "-" is a tar archive: from standard input into a directory, or to standard output.
 
               unionfsd cp work:/etc/passwd .
               unionfsd cp ./site work:/srv
@@ -69,20 +70,31 @@ struct Copy: ParsableCommand {
     @OptionGroup var store: StoreOptions
     @Flag(name: [.short, .long], help: "Keep owners, set-user-id and set-group-id, capabilities and devices.")
     var archive = false
+    @Flag(name: [.customShort("L"), .long], help: "Where the source is a symbolic link, copy what it leads to.")
+    var followLink = false
     @Argument(help: "From.") var source: String
     @Argument(help: "To.") var target: String
 
     func run() throws {
         let from = Self.split(source), to = Self.split(target)
         let local = Words.name(from.container == nil ? from.path : to.path)
-        let store = try store.open(seeing: [local, Words.parent(of: local)])
+        let isStream = local == "-"
+        if isStream, from.container != nil, FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give a path, or a pipe") }
+        let store = try isStream ? store.open() : store.open(seeing: [local, Words.parent(of: local)])
         guard let name = from.container ?? to.container, from.container == nil || to.container == nil else { throw Failure.because("one of the two must be CONTAINER:PATH, and only one") }
         let container = try told { () throws(StoreError) in try store.container(name) }
         try Started.during(store, container) { () throws(StoreError) in
             let root = try Self.open(store.place(of: container).merged)
-            let here = try ContainerCopy.Place(ofMachine: local, followed: from.container != nil)
-            let there = try ContainerCopy.Place(Words.name(from.container == nil ? to.path : from.path), in: root.fd)
-            if from.container == nil { try ContainerCopy.copy(here, to: there, withOwners: archive) } else { try ContainerCopy.copy(there, to: here, withOwners: archive) }
+            let inside = Words.name(from.container == nil ? to.path : from.path)
+            if from.container == nil {
+                let there = try ContainerCopy.Place(inside, in: root.fd, .target)
+                if isStream { return try ContainerCopy.read(into: there, withOwners: archive) }
+                try ContainerCopy.copy(try ContainerCopy.Place(ofMachine: local, .source(followed: followLink)), to: there, withOwners: archive)
+            } else {
+                let there = try ContainerCopy.Place(inside, in: root.fd, .source(followed: followLink))
+                if isStream { return try ContainerCopy.write(there) }
+                try ContainerCopy.copy(there, to: try ContainerCopy.Place(ofMachine: local, .target), withOwners: archive)
+            }
         }
     }
     /// A path with a slash before its first colon is none of a container's.
