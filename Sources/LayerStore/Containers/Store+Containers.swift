@@ -111,9 +111,12 @@ extension Store {
             if layer.hasRoot { trees.append(try tree(layer.digest)) }
             if !trees.isEmpty { break }
         }
-        // None of them: as a mount of them shows it.
-        if trees.isEmpty, let top = image.layers.last { trees.append(try tree(top.digest)) }
-        let diff = try told("the container's root") { () throws(Errno) in try container.openDirectory(NameRef("diff")) }
+        let diff = try told("the container's root") { () throws(Errno) in
+            let diff = try container.openDirectory(NameRef("diff"))
+            // Where none does: whatever this process's umask is.
+            try diff.fd.changeMode(NameRef.empty, 0o755)
+            return diff
+        }
         try LayerTree.giveAttributes(".", in: diff.fd, from: trees)
     }
 

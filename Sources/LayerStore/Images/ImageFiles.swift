@@ -18,7 +18,12 @@ final class ImageFiles {
             return true
         } catch { return false }
     }
+    func hasDirectory(_ path: String) -> Bool {
+        do throws(Errno) { return try FileName(path).withRef { (p) throws(Errno) in try directory.fd.openBeneath(p, OpenFlags.path | OpenFlags.directory).fd.isValid } } catch { return false }
+    }
+    /// - Parameter path: a slash at its beginning, or a dot, is the image's directory.
     func open(_ path: String) throws(StoreError) -> OwnedFD {
+        let path = String(path.drop { $0 == "/" })
         do throws(Errno) {
             return try FileName(path).withRef { (p) throws(Errno) in
                 let file = try directory.fd.openInside(p, O_RDONLY | O_NONBLOCK)
@@ -36,6 +41,7 @@ final class ImageFiles {
         if bytes.count >= DocumentLimit.bytes { throw StoreError(.hostile, "\"\(path)\" of the image is too long for a document") }
         return bytes
     }
+    func has(_ descriptor: Descriptor) -> Bool { has("blobs/sha256/\(descriptor.digest.hex)") }
     func blob(_ descriptor: Descriptor) throws(StoreError) -> OwnedFD { try open("blobs/sha256/\(descriptor.digest.hex)") }
     /// Of a document, compared with its digest.
     func document(_ descriptor: Descriptor) throws(StoreError) -> [UInt8] {

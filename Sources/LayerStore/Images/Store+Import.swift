@@ -14,6 +14,8 @@ public struct ImportOptions: Sendable {
     public var name: ImageName?
     /// Bytes that a layer may unpack to.
     public var limit: Int64 = 256 << 30
+    /// A root filesystem, whatever it looks like.
+    public var isRoot = false
     public var progress: (@Sendable (ImportProgress) -> Void)?
     public init() {}
     var limits: LayerUnpacker.Limits {
@@ -28,7 +30,7 @@ extension Store {
     /// All or nothing: an image that is refused leaves nothing behind.
     public func importImages(from path: FileName, _ options: ImportOptions) throws(StoreError) -> [ImportedImage] {
         try sweep()
-        switch try ImageSource.identify(path, self, limits: options.limits) {
+        switch try ImageSource.identify(path, self, isRoot: options.isRoot, limits: options.limits) {
         case .layout(let files): return try importLayout(files, path, options)
         case .dockerArchive(let files): return try importDockerArchive(files, options)
         case .archive(let file): return [try importRoot(options) { (add) throws(StoreError) in try add(file.fd) }]
@@ -46,33 +48,22 @@ extension Store {
 
     private func importLayout(_ files: ImageFiles, _ path: FileName, _ options: ImportOptions) throws(StoreError) -> [ImportedImage] {
         let index: ImageIndex = try Document.read(try files.document("index.json"), "index.json")
-        guard !index.manifests.isEmpty else { throw StoreError(.invalid, "\(path) has no image in it") }
-        if options.name != nil, index.manifests.count > 1 {
-            throw StoreError(.invalid, "\(path) has \(index.manifests.count) images, which cannot have one name: leave --name away")
+        let chosen = try ImageChoice.images(of: index, files)
+        guard !chosen.isEmpty else { throw StoreError(.invalid, "\(path) has no image in it") }
+        if options.name != nil, chosen.count > 1 {
+            throw StoreError(.invalid, "\(path) has \(chosen.count) images, which cannot have one name: leave --name away")
         }
         var images: [PreparedImage] = []
-        for descriptor in index.manifests {
-            let chosen = try manifest(descriptor, files)
-            let manifest: ImageManifest = try Document.read(try files.document(chosen), "a manifest")
-            let config = try files.document(manifest.config)
+        for image in chosen {
+            let config = try files.document(image.manifest.config)
             var name = options.name
-            if name == nil { name = try Self.name(descriptor.annotations ?? [:], path) }
-            let blobs = manifest.layers.map { layer in
+            if name == nil { name = try Self.name(image.annotations, path) }
+            let blobs = image.manifest.layers.map { layer in
                 Blob(name: layer.digest.description, known: (layer.digest, layer.size)) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.blob(layer)) }
             }
-            images.append(try prepare(config: config, manifest: chosen.digest, names: name.map { [$0] } ?? [], blobs, beside: images, options))
+            images.append(try prepare(config: config, manifest: image.descriptor.digest, names: name.map { [$0] } ?? [], blobs, beside: images, options))
         }
         return try enter(images)
-    }
-    /// An index within the index has an image for each kind of machine.
-    private func manifest(_ descriptor: Descriptor, _ files: ImageFiles) throws(StoreError) -> Descriptor {
-        guard Descriptor.indexTypes.contains(descriptor.mediaType ?? "") else { return descriptor }
-        let index: ImageIndex = try Document.read(try files.document(descriptor), "an index")
-        let suitable = index.manifests.filter { Descriptor.manifestTypes.contains($0.mediaType ?? "") }
-        guard let chosen = suitable.first(where: { $0.platform?.architecture == Machine.architecture && $0.platform?.os == "linux" }) else {
-            throw StoreError(.invalid, "the image is not for this kind of machine: it has \(suitable.compactMap(\.platform?.architecture).joined(separator: ", ")), this is \(Machine.architecture)")
-        }
-        return chosen
     }
     /// umoci and skopeo write a tag alone, podman and containerd all of the name.
     private static func name(_ annotations: [String: String], _ path: FileName) throws(StoreError) -> ImageName? {
@@ -92,12 +83,12 @@ extension Store {
         var images: [PreparedImage] = []
         for entry in entries {
             let config = try files.document(entry.Config)
-            // The file is named by its digest, in one of two ways.
+            // The file is named by its digest, in one of several ways; with Jib it is not.
             let stem = entry.Config.split(separator: "/").last.map { String($0.split(separator: ".").first ?? "") } ?? ""
-            if let stated = Digest("sha256:\(stem)"), stated != Digest.of(config) { throw StoreError(.damaged, "the image's configuration is not what its digest says") }
+            if let stated = Digest("sha256:\(stem)") ?? Digest(stem), stated != Digest.of(config) { throw StoreError(.damaged, "the image's configuration is not what its digest says") }
             var names = options.name.map { [$0] } ?? []
             if names.isEmpty { for tag in entry.RepoTags ?? [] { names.append(try ImageName(tag)) } }
-            let blobs = entry.Layers.map { layer in
+            let blobs = (entry.Layers ?? []).map { layer in
                 Blob(name: layer, known: nil) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.open(layer)) }
             }
             images.append(try prepare(config: config, manifest: nil, names: names, blobs, beside: images, options))

@@ -8,7 +8,7 @@ struct Descriptor: Codable {
     var annotations: [String: String]?
     var platform: Platform?
 
-    struct Platform: Codable { var architecture: String?, os: String? }
+    struct Platform: Codable, Equatable { var architecture: String?, os: String?, variant: String? }
 
     static let manifestTypes = ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"]
     static let indexTypes = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"]
@@ -32,11 +32,11 @@ struct ImageManifest: Codable {
     var layers: [Descriptor]
 }
 
-/// One image of a `docker save` archive (manifest.json).
+/// One image of a `docker save` archive (manifest.json). `Config` is HEX.json or blobs/sha256/HEX, with crane, ko and kaniko sha256:HEX, with Jib config.json.
 struct DockerArchiveEntry: Codable {
     var Config: String
     var RepoTags: [String]?
-    var Layers: [String]
+    var Layers: [String]?
 }
 
 /// An image's configuration.

@@ -25,7 +25,7 @@ struct ImageImport: ParsableCommand {
         abstract: "Take an image into the store.",
         discussion: """
             An OCI image layout or what `docker save` and `podman save` write, each as a directory or a tar file; or a root filesystem, as a tar file (plain, gzip, zstd, xz, \
-            bzip2) or a directory. Layers that are there already are not unpacked again. Digests are verified. "-" is standard input.
+            bzip2) or a directory. What has a manifest.json and cannot be read as an image is refused, unless --rootfs is given. Layers that are there already are not unpacked again. Digests are verified. "-" is standard input.
             """)
 
     @OptionGroup var store: StoreOptions
@@ -33,6 +33,8 @@ struct ImageImport: ParsableCommand {
     var name: String?
     @Option(name: .long, help: ArgumentHelp("How much a layer may unpack to, in GiB.", valueName: "gib"))
     var limit = 256
+    @Flag(name: .long, help: "It is a root filesystem, whatever is in it.")
+    var rootfs = false
     @Flag(name: [.short, .long], help: "Print the digests alone.")
     var quiet = false
     @Argument(help: ArgumentHelp("The file or directory.", valueName: "source"), completion: .file())
@@ -43,6 +45,7 @@ struct ImageImport: ParsableCommand {
         let store = try store.open(seeing: [Words.name(source)])
         var options = ImportOptions()
         options.limit = Int64(limit) << 30
+        options.isRoot = rootfs
         if let name { options.name = try told { () throws(StoreError) in try ImageName(name) } }
         if !quiet { options.progress = Progress.ofImport }
         let source = Words.name(source)
