@@ -55,6 +55,7 @@ public final class ContainerEngine: Sendable {
         case .dead: try mount.unmount(force: true)
         case .none: break
         }
+        try mount.endLeftover()
         let layers = try store.layerPaths(of: container.image)
         // First: whoever finds it mounted must know that it should be.
         try store.setStarted(container.id, true)
@@ -103,8 +104,7 @@ public final class ContainerEngine: Sendable {
             if !force { throw StoreError(.conflict, "\(container.name) is started: stop it first, or rm --force") }
             try stop(container, force: true, patience: 0)
         }
-        // By force it may be in use: who serves it has it open, and writes to what has no name any more.
-        if !force { try mount(container).awaitQuiet() }
+        try mount(container).endLeftover()
         try store.removeContainer(container.id)
     }
 

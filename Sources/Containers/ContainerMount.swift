@@ -61,11 +61,12 @@ struct ContainerMount {
         return process
     }
 
-    /// Takes it away, and waits until nobody serves it any more: then the writable layer is quiet.
-    /// - Parameter force: though somebody is in it, who keeps what they have open.
+    /// Takes it away, and ends who serves it: then the writable layer is quiet. Wherever the mount is still seen, in a mount namespace that somebody made meanwhile or by a file that is open, it is dead.
+    /// - Parameter force: though somebody is in it.
     func unmount(force: Bool) throws(StoreError) {
         let before = try state()
         if before == .none { return }
+        let device = (try? MountTable.top(at: place.merged))?.device
         let deadline = Clock.monotonic + 2_000_000_000
         while true {
             do throws(Errno) {
@@ -77,24 +78,61 @@ struct ContainerMount {
                 if Clock.monotonic > deadline {
                     if !force { throw StoreError(.conflict, "\(container.name) is in use: somebody has a file of it open, or works in it (stop --force takes it away all the same)") }
                     do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
-                    return
+                    break
                 }
                 Clock.sleep(milliseconds: 20)
             }
         }
-        guard case .alive(let guardian) = before else { return }
-        for _ in 0..<2500 where Process.isRunning(guardian) { Clock.sleep(milliseconds: 2) }
+        if case .alive(let guardian) = before { try endServer(guardian == ContainerMount.unknown ? nil : guardian, device) }
     }
 
-    /// Nobody writes the writable layer any more, wherever it is or was mounted: before it is removed.
-    func awaitQuiet() throws(StoreError) {
-        let deadline = Clock.monotonic + 2_000_000_000
-        while isHeld {
-            if Clock.monotonic > deadline {
-                throw StoreError(.conflict, "\(container.name) is still served: somebody has files of it open, or it is mounted where this process does not see it; end that first")
+    /// Who serves it though it is mounted nowhere here: left by a process that died between the two steps of a stop, or by an unmount that was not ours.
+    func endLeftover() throws(StoreError) {
+        guard isHeld else { return }
+        var server: Int32?
+        var device: String?
+        do throws(RegistryError) {
+            if let mount = try MountRegistry.list(in: store.mountDirectory).last(where: { $0.record.mountpoint == place.merged && $0.state == .alive && !$0.isVisible }) {
+                server = mount.server
+                device = mount.record.device
             }
-            Clock.sleep(milliseconds: 10)
+        } catch { /* No word, then. */ }
+        try endServer(server, device)
+    }
+
+    /// By itself it ends with the last mount. Where there is another, its end is the connection's: the kernel ends that with the last descriptor of /dev/fuse (fuse_dev_release), which needs no privilege. Nothing is
+    /// lost: what was written went to it when files were closed (fuse_flush, fuse_release).
+    private func endServer(_ process: Int32?, _ device: String?) throws(StoreError) {
+        func isOver() -> Bool { !isHeld && process.map { !Process.isRunning($0) } ?? true }
+        func wait(_ milliseconds: UInt64) -> Bool {
+            let deadline = Clock.monotonic + milliseconds * 1_000_000
+            while !isOver() {
+                if Clock.monotonic > deadline { return false }
+                Clock.sleep(milliseconds: 2)
+            }
+            return true
         }
+        if wait(500) { return }
+        if let process {
+            // The first one unmounts, which finds nothing here, and stops; a second one stops at once.
+            for _ in 0..<2 {
+                Process.send(SIGTERM, to: process)
+                if wait(2000) { return }
+            }
+            // It may be stuck.
+            let children = Process.children(of: process)
+            for pid in [process] + children { Process.send(SIGKILL, to: pid) }
+            if wait(2000) { return }
+        }
+        // Without a word of who it is: by root of the machine, where that filesystem is mounted.
+        if let minor = device?.split(separator: ":").last {
+            do throws(Errno) {
+                let file = try FD.currentDirectory.open(FileName("/sys/fs/fuse/connections/\(minor)/abort"), O_WRONLY)
+                try file.fd.writeAll([UInt8(ascii: "1")])
+            } catch { /* Then not. */ }
+            if wait(2000) { return }
+        }
+        throw StoreError(.conflict, "\(container.name) is unmounted and still served\(process.map { " by process \($0)" } ?? ", by a process that has left no word"): end that first")
     }
 }
 

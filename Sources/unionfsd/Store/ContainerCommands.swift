@@ -52,7 +52,7 @@ struct Stop: ParsableCommand {
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: ArgumentHelp("How long processes have to end by themselves.", valueName: "seconds"))
     var time = 10
-    @Flag(name: [.short, .long], help: "Though somebody works in it: they keep what they have open.")
+    @Flag(name: [.short, .long], help: "Though somebody works in it: what they have open is dead then.")
     var force = false
     @Argument(help: "Names or ids.") var containers: [String]
 
