@@ -16,6 +16,8 @@ struct ArchiveEntry {
     /// Of another member, whose file this is.
     var hardlink: [UInt8]?
     var xattrs: [(name: FileName, value: [UInt8])] = []
+    /// Of a file with holes that are left out: where its data are, in order. Nil: all of it is there. For writing alone.
+    var extents: [FileExtent]?
     /// Where its header begins in the archive.
     var offset: Int64 = 0
 

@@ -69,6 +69,11 @@ internal import LinuxSys
         for (name, value) in member.xattrs {
             name.withRef { n in unsafe value.withUnsafeBytes { unsafe archive_entry_xattr_add_entry(entry, n.pointer, $0.baseAddress, $0.count) } }
         }
+        if let extents = member.extents {
+            for extent in extents { unsafe archive_entry_sparse_add_entry(entry, extent.offset, extent.length) }
+            // One that ends with a hole, or is nothing else: an extent without data says so.
+            if extents.last?.end ?? 0 < member.size { unsafe archive_entry_sparse_add_entry(entry, member.size, 0) }
+        }
         // ARCHIVE_WARN: a name that the format cannot say in plain headers is said in pax ones.
         let result = unsafe archive_write_header(archive, entry)
         guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw failure() }
@@ -85,19 +90,35 @@ internal import LinuxSys
     func add(_ bytes: [UInt8]) throws(StoreError) { unsafe try bytes.withUnsafeBytesTyped { (part) throws(StoreError) in unsafe try add(part) } }
 
     /// All of a file, `size` bytes: shorter by now is filled up, longer is cut, as a container may be at it this moment.
-    func add(_ file: FD, size: Int64) throws(StoreError) {
+    /// - Parameter extents: as `begin` was told: libarchive takes zeros for what is between them, and leaves them out.
+    func add(_ file: FD, size: Int64, extents: [FileExtent]? = nil) throws(StoreError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
         defer { unsafe buffer.deallocate() }
         var at: Int64 = 0
-        while at < size {
-            let wanted = Int(min(Int64(buffer.count), size - at))
-            var n = try told("a file cannot be read") { () throws(Errno) in unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: at) }
-            if n == 0 {
-                unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]).initializeMemory(as: UInt8.self, repeating: 0)
-                n = wanted
+        for extent in extents ?? [FileExtent(offset: 0, length: size)] {
+            unsafe try addZeros(extent.offset - at, buffer)
+            at = extent.offset
+            while at < extent.end {
+                let wanted = Int(min(Int64(buffer.count), extent.end - at))
+                var n = try told("a file cannot be read") { () throws(Errno) in unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: at) }
+                if n == 0 {
+                    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]).initializeMemory(as: UInt8.self, repeating: 0)
+                    n = wanted
+                }
+                unsafe try add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))
+                at += Int64(n)
             }
+        }
+        unsafe try addZeros(size - at, buffer)
+    }
+    private func addZeros(_ count: Int64, _ buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        guard count > 0 else { return }
+        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        var left = count
+        while left > 0 {
+            let n = Int(min(Int64(buffer.count), left))
             unsafe try add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))
-            at += Int64(n)
+            left -= Int64(n)
         }
     }
 

@@ -17,36 +17,57 @@ internal import LinuxSys
     func write(to output: ArchiveCompressor) throws(StoreError) {
         var paths: [UInt64: [UInt8]] = [:]
         try forEachRecord(names: { paths[$0] = $1 })
-        try forEachRecord(literal: { (bytes) throws(StoreError) in try output.add(bytes) }, file: { (offset, length) throws(StoreError) in
+        try forEachRecord(literal: { (bytes) throws(StoreError) in try output.add(bytes) }, file: { (offset, begin, length) throws(StoreError) in
             guard let path = paths[offset] else { throw self.damage }
-            try copy(FileName(bytes: path), length, output)
+            try copy(FileName(bytes: path), from: begin, length, output)
         })
+        last = nil
+    }
+    /// A sparse file comes piece by piece.
+    private var last: LastFile?
+    private final class LastFile {
+        let path: FileName
+        let file: OwnedFD
+        init(_ path: FileName, _ file: consuming OwnedFD) {
+            self.path = path
+            self.file = file
+        }
     }
     private var damage: StoreError { StoreError(.damaged, "the layer's recipe is damaged") }
 
-    private func copy(_ path: FileName, _ length: UInt64, _ output: ArchiveCompressor) throws(StoreError) {
+    private func opened(_ path: FileName) throws(StoreError) -> LastFile {
+        if let last, last.path == path { return last }
         let file = try told("\"\(path)\" of the layer") { () throws(Errno) in try path.withRef { (p) throws(Errno) in try tree.openInside(p, O_RDONLY | O_NONBLOCK) } }
+        let opened = LastFile(path, file)
+        last = opened
+        return opened
+    }
+    private func copy(_ path: FileName, from begin: UInt64, _ length: UInt64, _ output: ArchiveCompressor) throws(StoreError) {
+        let opened = try opened(path)
+        guard var at = Int64(exactly: begin) else { throw damage }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
         defer { unsafe buffer.deallocate() }
         var left = length
         while left > 0 {
             let n = try told("\"\(path)\" of the layer") { () throws(Errno) in
-                unsafe try file.fd.readStream(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(clamping: left))]))
+                unsafe try opened.file.fd.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(clamping: left))]), at: at)
             }
             guard n > 0 else { throw StoreError(.damaged, "\"\(path)\" of the layer is shorter than it was") }
             unsafe try output.add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))
             left -= UInt64(n)
+            at += Int64(n)
         }
     }
 
-    private func forEachRecord(literal: ([UInt8]) throws(StoreError) -> Void = { _ in }, file: (UInt64, UInt64) throws(StoreError) -> Void = { _, _ in },
+    private func forEachRecord(literal: ([UInt8]) throws(StoreError) -> Void = { _ in }, file: (UInt64, UInt64, UInt64) throws(StoreError) -> Void = { _, _, _ in },
                                names: (UInt64, [UInt8]) -> Void = { _, _ in }) throws(StoreError) {
         _ = try told("the layer's recipe") { () throws(Errno) in try recipe.seek(0, SEEK_SET) }
         let input = Input(try ArchiveDecompressor(recipe, limit: .max))
         while let kind = try input.byte() {
             switch kind {
             case UInt8(ascii: "L"): try literal(try input.bytes(try input.number()))
-            case UInt8(ascii: "F"): try file(try input.number(), try input.number())
+            case UInt8(ascii: "F"): try file(try input.number(), 0, try input.number())
+            case UInt8(ascii: "P"): try file(try input.number(), try input.number(), try input.number())
             case UInt8(ascii: "N"): names(try input.number(), try input.bytes(try input.number()))
             default: throw damage
             }

@@ -7,7 +7,8 @@ internal import LinuxSys
 ///
 ///     L length bytes      bytes of the archive
 ///     F offset length     the contents of the file whose header begins at this offset of the archive
-///     N offset length path     where that file is in the layer, somewhere behind its F
+///     P offset at length  a piece of that file from `at` on: of a sparse one (pax, GNU.sparse 1.0)
+///     N offset length path     where that file is in the layer, somewhere behind its F or P
 final class TarRecipeWriter {
     private let output: ArchiveCompressor
     private var pending: [UInt8] = []
@@ -21,6 +22,10 @@ final class TarRecipeWriter {
     /// From a pax header before it.
     private var paxSize: Int64?
     private var isSparse = false
+    /// Of the form whose map stands before the data (GNU.sparse.major and minor).
+    private var sparseVersion = (major: "", minor: "")
+    private var map = SparseMap()
+    private var mapOwner: Int64 = 0
     private var pax: [UInt8] = []
     private var left: Int64 = 0
     private var padding: Int64 = 0
@@ -29,7 +34,7 @@ final class TarRecipeWriter {
     /// False where the archive cannot be made again from this.
     private(set) var isExact = true
 
-    private enum State { case header, literal, pax, file, padding }
+    private enum State { case header, literal, pax, map, file, padding }
     /// A pax header of more is not looked into.
     private static let mostPax = 1 << 20
 
@@ -68,6 +73,13 @@ final class TarRecipeWriter {
             if left == 0 { afterPayload() }
             if literal.count > 64 << 10 { endLiteral() }
             return n
+        case .map:
+            let n = min(rest.count, Int(clamping: left), 512 - map.count % 512)
+            unsafe literal.append(contentsOf: rest[..<n])
+            unsafe map.add(rest[..<n])
+            left -= Int64(n)
+            if map.count % 512 == 0 || left == 0 { readMap() }
+            return n
         case .file:
             let n = Int(min(Int64(rest.count), left))
             left -= Int64(n)
@@ -96,7 +108,11 @@ final class TarRecipeWriter {
         case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
             let size = paxSize ?? size
             self.begin = nil
-            if isSparse { payload(size, .literal) } else {
+            if isSparse {
+                map = SparseMap()
+                mapOwner = begin
+                payload(size, sparseVersion == ("1", "0") ? .map : .literal)
+            } else {
                 if size > 0 {
                     endLiteral()
                     pending.append(UInt8(ascii: "F"))
@@ -121,6 +137,22 @@ final class TarRecipeWriter {
     private func forgetPax() {
         paxSize = nil
         isSparse = false
+        sparseVersion = ("", "")
+    }
+
+    /// Behind a block of the map: when it is whole, and says what can be, the rest of the payload is pieces of the file.
+    private func readMap() {
+        let isWhole = map.isWhole
+        if isWhole, let pieces = map.pieces(left) {
+            endLiteral()
+            for piece in pieces where piece.length > 0 {
+                pending.append(UInt8(ascii: "P"))
+                for number in [mapOwner, piece.offset, piece.length] { Varint.append(UInt64(bitPattern: number), to: &pending) }
+                unnamed.insert(mapOwner)
+            }
+            state = .file
+        } else if isWhole || map.isBad { state = .literal }
+        if left == 0 { afterPayload() }
     }
 
     private func payload(_ size: Int64, _ state: State) {
@@ -152,6 +184,8 @@ final class TarRecipeWriter {
             let record = rest[(blank + 1)..<(rest.startIndex + length - 1)]
             if record.starts(with: "size=".utf8) { paxSize = Int64(String(decoding: record.dropFirst(5), as: UTF8.self)) }
             if record.starts(with: "GNU.sparse".utf8) { isSparse = true }
+            if record.starts(with: "GNU.sparse.major=".utf8) { sparseVersion.major = String(decoding: record.dropFirst(17), as: UTF8.self) }
+            if record.starts(with: "GNU.sparse.minor=".utf8) { sparseVersion.minor = String(decoding: record.dropFirst(17), as: UTF8.self) }
             rest = rest[(rest.startIndex + length)...]
         }
     }
@@ -214,6 +248,53 @@ final class TarRecipeWriter {
         try flush()
         try output.finish()
         return isExact
+    }
+}
+
+/// The map of a sparse file in GNU tar's form 1.0: how many pieces, then each one's place in the file and its length, as decimal lines, filled up to a block (tar(5), GNU tar's manual, "Sparse Formats").
+struct SparseMap {
+    private(set) var count = 0
+    private(set) var isBad = false
+    private var numbers: [Int64] = []
+    private var number: Int64?
+    private static let most: Int64 = 1 << 20
+
+    var isWhole: Bool { !isBad && numbers.first.map { Int64(numbers.count) == 1 + 2 * $0 } ?? false }
+
+    mutating func add(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes {
+            count += 1
+            // What fills up the block.
+            if isBad || isWhole { continue }
+            switch byte {
+            case 0x30...0x39:
+                let value = (number ?? 0).multipliedReportingOverflow(by: 10)
+                number = value.partialValue + Int64(byte - 0x30)
+                if value.overflow || value.partialValue > Int64.max - 9 { isBad = true }
+            case 0x0a:
+                guard let number, !numbers.isEmpty || number <= Self.most else {
+                    isBad = true
+                    continue
+                }
+                numbers.append(number)
+                self.number = nil
+            default: isBad = true
+            }
+        }
+    }
+
+    /// - Returns: nil where the pieces are not in order, or are not `length` bytes.
+    func pieces(_ length: Int64) -> [FileExtent]? {
+        var pieces: [FileExtent] = []
+        var end: Int64 = 0, sum: Int64 = 0
+        for i in stride(from: 1, to: numbers.count - 1, by: 2) {
+            let piece = FileExtent(offset: numbers[i], length: numbers[i + 1])
+            guard piece.offset >= end, piece.length <= length - sum, piece.offset <= Int64.max - piece.length else { return nil }
+            pieces.append(piece)
+            end = piece.end
+            sum += piece.length
+        }
+        return sum == length ? pieces : nil
     }
 }
 

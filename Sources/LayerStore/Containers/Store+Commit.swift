@@ -6,6 +6,8 @@ public struct CommitOptions: Sendable {
     public var author: String?
     /// In place of what the image says.
     public var command: [String]?
+    /// Holes of large files are left out of the layer's archive.
+    public var keepsHoles = true
     public init() {}
 }
 
@@ -19,7 +21,7 @@ extension Store {
         try told("the writable layer of \(container.name)") { () throws(Errno) in try writable.fd.syncFilesystem() }
         var new: NewLayer?
         let points = Set(container.mountPoints.map { FileName(String($0.dropFirst())) })
-        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(writable, leftOut: points, to: file) }) { (archive) throws(StoreError) in
+        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(writable, leftOut: points, keepsHoles: options.keepsHoles, to: file) }) { (archive) throws(StoreError) in
             new = try addLayer(archive, expected: nil, blob: nil, limits: .init(), holding: scratch)
         }
         guard let new else { throw StoreError(.system, "no layer came of it") }

@@ -28,6 +28,7 @@ final class LayerPacker {
     }
     private var depth = 0
     private var leftOut: Set<FileName> = []
+    private var keepsHoles = true
     /// Of a difference: what its mount shows besides.
     private var writable: WritableLayer?
 
@@ -38,16 +39,19 @@ final class LayerPacker {
     }
 
     /// A container's writable layer.
-    /// - Parameter leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
-    static func pack(_ writable: WritableLayer, leftOut: Set<FileName>, to file: FD) throws(StoreError) {
-        try pack(writable.fd, .difference, leftOut: leftOut, writable: writable, .precise, to: file)
+    /// - Parameters:
+    ///   - leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
+    ///   - keepsHoles: else they are written as zeros.
+    static func pack(_ writable: WritableLayer, leftOut: Set<FileName>, keepsHoles: Bool, to file: FD) throws(StoreError) {
+        try pack(writable.fd, .difference, leftOut: leftOut, writable: writable, keepsHoles: keepsHoles, .precise, to: file)
     }
-    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], writable: WritableLayer? = nil, _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
+    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], writable: WritableLayer? = nil, keepsHoles: Bool = true, _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
         let output = try ArchiveTarWriter(file, form)
         let status = try told("the tree") { () throws(Errno) in try root.status() }
         let packer = LayerPacker(output, content, status)
         packer.leftOut = leftOut
         packer.writable = writable
+        packer.keepsHoles = keepsHoles
         var entry = packer.entry(status, [UInt8(ascii: ".")])
         entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
         try output.begin(entry)
@@ -199,9 +203,10 @@ final class LayerPacker {
         case .regular:
             let file = try openedFile(directory, name, status, path)
             entry.xattrs = try attributes(file.fd, FileName(""), path)
+            if keepsHoles { entry.extents = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try FileExtent.all(of: file.fd, status) } }
             try output.begin(entry)
             isWritten = true
-            try output.add(file.fd, size: entry.size)
+            try output.add(file.fd, size: entry.size, extents: entry.extents)
         case .symlink:
             entry.symlink = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in Array(try directory.readLink(n).bytes) } }
             entry.xattrs = try attributes(directory, name, path)

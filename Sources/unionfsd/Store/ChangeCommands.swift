@@ -41,6 +41,8 @@ struct Commit: ParsableCommand {
     var message: String?
     @Option(name: [.short, .long], help: "Who made it.")
     var author: String?
+    @Flag(name: .long, help: "Write holes of large files as zeros: podman and docker read a layer with sparse files, and cannot save or push it.")
+    var noSparse = false
     @Argument(help: "The container's name or id.") var container: String
     @Argument(help: "The new image's name.") var name: String
 
@@ -50,6 +52,7 @@ struct Commit: ParsableCommand {
             var options = CommitOptions()
             options.message = message
             options.author = author
+            options.keepsHoles = !noSparse
             return try store.commit(try store.container(container), name: try ImageName(name), options)
         }
         print(image.id)
