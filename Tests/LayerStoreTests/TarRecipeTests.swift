@@ -67,6 +67,32 @@ import Testing
         try roundTrip(archive)
     }
 
+    @Test(arguments: ["0.0", "0.1", "1.0"]) func sparse(version: String) throws {
+        let place = try Place()
+        defer { place.remove() }
+        let script = """
+            mkdir content && cd content && truncate -s 3M hole && truncate -s 9M few && printf x | dd of=few bs=1 seek=5000000 conv=notrunc status=none && printf y >>few && echo plain >plain && ln few few2
+            truncate -s 20M many && i=0; while [ $i -lt 40 ]; do printf z | dd of=many bs=1 seek=$((i * 500000)) conv=notrunc status=none; i=$((i + 1)); done
+            exec tar --sparse --format=posix --sparse-version=\(version) -cf ../a.tar .
+            """
+        #expect(try LinuxSys.Process.run("/bin/sh", ["sh", "-euc", FileName("cd '\(place.path)' && \(script)")]) == .code(0))
+        try roundTrip(FileName("\(place.path)/a.tar"))
+    }
+
+    @Test(arguments: [("1\n0\n512\n", 512, true), ("2\n0\n100\n4096\n412\n", 512, true), ("0\n", 0, true), ("2\n0\n100\n50\n412\n", 512, false), ("1\n0\n511\n", 512, false), ("1\n0\n513\n", 512, false),
+                      ("2\n9223372036854775000\n492\n9223372036854775790\n20\n", 512, false)])
+    func maps(text: String, length: Int64, isRight: Bool) {
+        var map = SparseMap()
+        map.add(Array(text.utf8) + [UInt8](repeating: 0, count: 512 - text.utf8.count))
+        #expect(map.isWhole && !map.isBad && (map.pieces(length) != nil) == isRight)
+    }
+    @Test(arguments: ["-1\n", "x", "\n", "99999999999999999999\n", "2000000\n", "1\n0\n9223372036854775808\n", "1\n0 \n"])
+    func whatIsNoMap(text: String) {
+        var map = SparseMap()
+        map.add(Array(text.utf8))
+        #expect(map.isBad && !map.isWhole)
+    }
+
     @Test func whatCannotBeMadeAgain() throws {
         let place = try Place()
         defer { place.remove() }

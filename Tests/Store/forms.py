@@ -98,6 +98,11 @@ bomb = l.image("bomb", platform=there)
 for _ in range(12): bomb = l.index([bomb] * 12)
 l.save("bomb.tar", [bomb])
 
+# --- skopeo's dir: --------------------------------------------------------------------------------------------
+
+l = Layout(); l.image("single"); manifest = [b for b in l.blobs.values() if b.startswith(b'{"schemaVersion"')][0]
+write("single.tar", packed([("version", b"Directory Transport Version: 1.1\n"), ("manifest.json", manifest)] + [(d, b) for d, b in l.blobs.items() if b != manifest]))
+
 # --- the root's attributes -----------------------------------------------------------------------------------
 
 def rooted(name, layers):

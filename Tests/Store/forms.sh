@@ -29,6 +29,10 @@ part_forms() {
     check "$who: a layout, names with a dot" imported dot-layout.tar dot-layout:1 dot-layout
     check "$who: a layout, names with a slash" imported slash-layout.tar slash-layout:1 slash-layout
     check "$who: a layout without oci-layout" imported no-marker.tar no-marker:1 no-marker
+    check "$who: what skopeo writes to dir:, as a tar file" bash -c '[ "$("$@" image import -q -n single:1 forms/single.tar | wc -l)" = 1 ]' sh "${as[@]}" "$BIN/unionfsd"
+    check "$who: which it is" is "$(inside cat "$(layers_of single:1)/which")" single
+    rm -rf forms/single && mkdir forms/single && tar -C forms/single -xf forms/single.tar && chmod -R a+rX forms/single
+    check "$who: as a directory" bash -c '"$@" image import -n single:2 forms/single | grep -q "1 layer, 0 new"' sh "${as[@]}" "$BIN/unionfsd"
     rm -rf forms/crane && mkdir forms/crane && tar -C forms/crane -xf forms/crane.tar && chmod -R a+rX forms/crane
     check "$who: a directory in crane's form" imported crane crane:1 crane
     u image ls -q | sort >before

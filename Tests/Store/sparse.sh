@@ -83,7 +83,7 @@ PY
     rm -rf untarred copied2-* layout2 layout3 s.tar
 }
 zeros() {
-    in_tree s rm large large2 nothing && quiet u commit --no-sparse s thin:3 && rm -rf layout4 && install -d -m 777 layout4 && quiet u image export --directory --uncompressed -o layout4/out thin:3 &&
+    in_tree s rm large large2 nothing again && quiet u commit --no-sparse s thin:3 && rm -rf layout4 && install -d -m 777 layout4 && quiet u image export --directory --uncompressed -o layout4/out thin:3 &&
         test "$(stat -c %s "layout4/out/blobs/sha256/$(basename "$(dirname "$(layers_of thin:3 | tail -n 1)")")")" -gt 100000000 && rm -rf layout4
 }
 copy_out() { work=$SCRATCH/sparse-$who && rm -rf "$work" && install -d -o $owner "$work" && (cd "$work" && u cp s:/large .); }

@@ -79,6 +79,7 @@ final class TarRecipeWriter {
             unsafe map.add(rest[..<n])
             left -= Int64(n)
             if map.count % 512 == 0 || left == 0 { readMap() }
+            if literal.count > 64 << 10 { endLiteral() }
             return n
         case .file:
             let n = Int(min(Int64(rest.count), left))
@@ -268,9 +269,8 @@ struct SparseMap {
             if isBad || isWhole { continue }
             switch byte {
             case 0x30...0x39:
-                let value = (number ?? 0).multipliedReportingOverflow(by: 10)
-                number = value.partialValue + Int64(byte - 0x30)
-                if value.overflow || value.partialValue > Int64.max - 9 { isBad = true }
+                let value = number ?? 0
+                if value > (Int64.max - 9) / 10 { isBad = true } else { number = value * 10 + Int64(byte - 0x30) }
             case 0x0a:
                 guard let number, !numbers.isEmpty || number <= Self.most else {
                     isBad = true

@@ -3,7 +3,8 @@ internal import LinuxSys
 /// Which images of a layout are meant: index.json has images, and indexes of images for several kinds of machines, which may have indexes in turn; and beside them what is said about images and is none.
 struct ImageChoice {
     struct Chosen {
-        let descriptor: Descriptor
+        /// Nil: the manifest came by itself.
+        let descriptor: Descriptor?
         let manifest: ImageManifest
         /// Of its entry in index.json.
         let annotations: [String: String]

@@ -6,10 +6,16 @@ final class ImageFiles {
     private let directory: OwnedFD
     /// What it was unpacked into, kept for as long as it is read.
     private let scratch: StoreScratch?
+    /// Where documents and layers are, by their digests: beside the manifest in skopeo's `dir:` form.
+    private let blobs: String
 
-    init(_ directory: consuming OwnedFD, scratch: StoreScratch? = nil) {
+    init(_ directory: consuming OwnedFD, scratch: StoreScratch? = nil, blobs: String = "blobs/sha256/") {
         self.directory = directory
         self.scratch = scratch
+        self.blobs = blobs
+    }
+    func beside() throws(StoreError) -> ImageFiles {
+        ImageFiles(try told("the image") { () throws(Errno) in try directory.fd.duplicate() }, scratch: scratch, blobs: "")
     }
 
     func has(_ path: String) -> Bool {
@@ -41,11 +47,11 @@ final class ImageFiles {
         if bytes.count >= DocumentLimit.bytes { throw StoreError(.hostile, "\"\(path)\" of the image is too long for a document") }
         return bytes
     }
-    func has(_ descriptor: Descriptor) -> Bool { has("blobs/sha256/\(descriptor.digest.hex)") }
-    func blob(_ descriptor: Descriptor) throws(StoreError) -> OwnedFD { try open("blobs/sha256/\(descriptor.digest.hex)") }
+    func has(_ descriptor: Descriptor) -> Bool { has("\(blobs)\(descriptor.digest.hex)") }
+    func blob(_ descriptor: Descriptor) throws(StoreError) -> OwnedFD { try open("\(blobs)\(descriptor.digest.hex)") }
     /// Of a document, compared with its digest.
     func document(_ descriptor: Descriptor) throws(StoreError) -> [UInt8] {
-        let bytes = try document("blobs/sha256/\(descriptor.digest.hex)")
+        let bytes = try document("\(blobs)\(descriptor.digest.hex)")
         let digest = Digest.of(bytes)
         guard digest == descriptor.digest, Int64(bytes.count) == descriptor.size else {
             throw StoreError(.damaged, "a document of the image is not what its digest says: \(digest), not \(descriptor.digest)")

@@ -7,6 +7,8 @@ enum ImageSource {
     case layout(ImageFiles)
     /// What `docker save` and `podman save` write.
     case dockerArchive(ImageFiles)
+    /// skopeo's `dir:`: one manifest, and what it names beside it.
+    case single(ImageFiles, ImageManifest)
     /// A root filesystem, as an archive that begins where the file stands.
     case archive(OwnedFDBox)
     /// A root filesystem.
@@ -42,9 +44,7 @@ enum ImageSource {
         looks.hasBlobs = looks.tops.contains("index.json") && files.hasDirectory("blobs/sha256")
         switch try looks.form() {
         case .layout: return .layout(files)
-        case .dockerArchive:
-            try check(files)
-            return .dockerArchive(files)
+        case .dockerArchive: return try withManifest(files)
         case .root: return .tree(OwnedFDBox(file))
         }
     }
@@ -71,15 +71,22 @@ enum ImageSource {
     static let hint = "if it is a root filesystem, say so with --rootfs"
 
     /// - Throws: with a reason that says what it was taken for.
-    private static func check(_ files: ImageFiles) throws(StoreError) {
+    private static func withManifest(_ files: ImageFiles) throws(StoreError) -> ImageSource {
         do throws(StoreError) {
+            let manifest: ImageManifest? = try? Document.read(try files.document("manifest.json"), "its manifest.json")
+            if let manifest {
+                let files = try files.beside()
+                for descriptor in [manifest.config] + manifest.layers { _ = try files.blob(descriptor) }
+                return .single(files, manifest)
+            }
             let entries: [DockerArchiveEntry] = try Document.read(try files.document("manifest.json"), "its manifest.json")
             for entry in entries {
                 for path in [entry.Config] + (entry.Layers ?? []) { _ = try files.open(path) }
             }
+            return .dockerArchive(files)
         } catch {
             if error.kind == .hostile { throw error }
-            throw StoreError(.invalid, "it has a manifest.json, as what docker save writes, and cannot be read as an image: \(error); \(hint)")
+            throw StoreError(.invalid, "it has a manifest.json, as images have it, and cannot be read as an image: \(error); \(hint)")
         }
     }
 
@@ -103,8 +110,7 @@ enum ImageSource {
         try unpack(file.fd, into: directory.fd, limits)
         let files = ImageFiles(directory, scratch: scratch)
         if form == .layout { return .layout(files) }
-        try check(files)
-        return .dockerArchive(files)
+        return try withManifest(files)
     }
     private static func isOfImage(_ first: String) -> Bool {
         if ["oci-layout", "index.json", "manifest.json", "repositories", "ingest", "config.json"].contains(first) { return true }

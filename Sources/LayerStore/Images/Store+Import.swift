@@ -33,6 +33,8 @@ extension Store {
         switch try ImageSource.identify(path, self, isRoot: options.isRoot, limits: options.limits) {
         case .layout(let files): return try importLayout(files, path, options)
         case .dockerArchive(let files): return try importDockerArchive(files, options)
+        case .single(let files, let manifest):
+            return try enter([try prepare(ImageChoice.Chosen(descriptor: nil, manifest: manifest, annotations: [:]), named: options.name, files, beside: [], options)])
         case .archive(let file): return [try importRoot(options) { (add) throws(StoreError) in try add(file.fd) }]
         case .tree(let tree): return [try importRoot(options) { (add) throws(StoreError) in try Piped.archive(of: tree.fd, .foreignTree, add) }]
         }
@@ -55,15 +57,17 @@ extension Store {
         }
         var images: [PreparedImage] = []
         for image in chosen {
-            let config = try files.document(image.manifest.config)
             var name = options.name
             if name == nil { name = try Self.name(image.annotations, path) }
-            let blobs = image.manifest.layers.map { layer in
-                Blob(name: layer.digest.description, known: (layer.digest, layer.size)) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.blob(layer)) }
-            }
-            images.append(try prepare(config: config, manifest: image.descriptor.digest, names: name.map { [$0] } ?? [], blobs, beside: images, options))
+            images.append(try prepare(image, named: name, files, beside: images, options))
         }
         return try enter(images)
+    }
+    private func prepare(_ image: ImageChoice.Chosen, named name: ImageName?, _ files: ImageFiles, beside images: [PreparedImage], _ options: ImportOptions) throws(StoreError) -> PreparedImage {
+        let blobs = image.manifest.layers.map { layer in
+            Blob(name: layer.digest.description, known: (layer.digest, layer.size)) { () throws(StoreError) in ImageSource.OwnedFDBox(try files.blob(layer)) }
+        }
+        return try prepare(config: try files.document(image.manifest.config), manifest: image.descriptor?.digest, names: name.map { [$0] } ?? [], blobs, beside: images, options)
     }
     /// umoci and skopeo write a tag alone, podman and containerd all of the name.
     private static func name(_ annotations: [String: String], _ path: FileName) throws(StoreError) -> ImageName? {
