@@ -92,12 +92,12 @@ public enum Process {
         return r == 0 || r == Int(-EPERM)
     }
 
-    /// The same, and it has not ended: a process that nobody has waited for yet is one still, and does nothing (state Z, proc_pid_stat(5)).
     /// Of its first thread (proc_pid_tid_children(5)); none where the kernel does not tell.
     public static func children(of pid: Int32) -> [Int32] {
         guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/task/\(pid)/children"), 0), let text = try? file.fd.readAll(limit: 65536) else { return [] }
         return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }
+    /// As `isAlive`, and it has not ended: a process that nobody has waited for yet is one still, and does nothing (state Z, proc_pid_stat(5)).
     public static func isRunning(_ pid: Int32) -> Bool {
         guard isAlive(pid) else { return false }
         guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0), let text = try? file.fd.readAll(limit: 4096),
