@@ -59,6 +59,8 @@ extension UnionFileSystem {
     func openedNew(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32) throws(Errno) -> Opened {
         if passesThrough, let id = newBacking(file.fd) {
             if case .passthrough(let bound) = table.bind(node, id, isLower: false, writes: true) {
+                // The kernel has nothing of it yet that would have to be taken back.
+                if flags & OpenFlags.accessMode == O_RDWR { _ = table.noteStorable(node) }
                 return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
             }
             connection?.closeBacking(id)

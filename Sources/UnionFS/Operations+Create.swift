@@ -81,7 +81,9 @@ extension UnionFileSystem {
                 guard let file = made else { throw .io }
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let node = try noteMade(directory, name, status)
-                return .made(Created(entry: entry(node, status), opened: try openedMade(node, file, flags)))
+                let opened = try openedMade(node, file, flags)
+                // Behind that: whether the kernel may keep the attributes, the open says.
+                return .made(Created(entry: entry(node, status), opened: opened))
             }
             switch outcome {
             case .made(let created): return created
@@ -124,7 +126,8 @@ extension UnionFileSystem {
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
                 let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
-                return Created(entry: entry(node, status), opened: try openedMade(node, file, flags))
+                let opened = try openedMade(node, file, flags)
+                return Created(entry: entry(node, status), opened: opened)
             }
         }
     }
