@@ -10,6 +10,7 @@ public enum OpenFlags {
     public static let direct: Int32 = 0o40000
     public static let directory: Int32 = 0o200000
     #endif
+    public static let readWrite: Int32 = 2
     public static let noAccessTime: Int32 = 0o1000000
     public static let temporaryFile: Int32 = 0o20000000 | directory
     public static let accessMode: Int32 = 3

@@ -56,7 +56,7 @@ extension UnionFileSystem {
             try seeData(node)
             guard let staged = try stageAndPublish(node, extent) else { return false }
             // The copy has its own ctime, and its directory another, as overlayfs shows at once. No request told the kernel.
-            attributesChanged(node)
+            if !cause.tellsKernel { attributesChanged(node) }
             if let parent = table.nameAndParent(node)?.parent { attributesChanged(parent) }
             statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
                                     nanoseconds: Clock.monotonic &- began)
@@ -181,5 +181,15 @@ extension UnionFileSystem {
     func settleLinkCount(_ node: UInt32) throws(Errno) {
         guard table[node].flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) else { return }
         try claims.holding(node) { () throws(Errno) in try index.settleLinks(indexName, lowerLinks: table[node].lowerLinks) }
+    }
+}
+
+extension CopyUpCause {
+    /// The request itself makes the kernel know the file's attributes anew, or forget them: by its reply, as SETATTR and an open with O_TRUNC, or by what we say behind it.
+    fileprivate var tellsKernel: Bool {
+        switch self {
+        case .chmod, .chown, .utimens, .truncate, .setxattr, .removexattr, .acl: true
+        default: false
+        }
     }
 }

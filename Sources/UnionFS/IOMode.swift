@@ -59,9 +59,7 @@ extension UnionFileSystem {
     func openedNew(_ node: UInt32, _ file: consuming OwnedFD, _ flags: Int32) throws(Errno) -> Opened {
         if passesThrough, let id = newBacking(file.fd) {
             if case .passthrough(let bound) = table.bind(node, id, isLower: false, writes: true) {
-                // The kernel has nothing of it yet that would have to be taken back.
-                if flags & OpenFlags.accessMode == O_RDWR { _ = table.noteStorable(node) }
-                return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound) }
+                return try counted(node, passthrough: true) { () throws(Errno) in try opened(node, flags, passthrough: bound, isNew: true) }
             }
             connection?.closeBacking(id)
         }
@@ -92,10 +90,10 @@ extension UnionFileSystem {
         }
     }
 
-    private func opened(_ node: UInt32, _ flags: Int32, passthrough id: UInt32) throws(Errno) -> Opened {
+    private func opened(_ node: UInt32, _ flags: Int32, passthrough id: UInt32, isNew: Bool = false) throws(Errno) -> Opened {
         let isUpper = table[node].hasUpperData
-        if isUpper, flags & OpenFlags.accessMode == O_RDWR { noteStorable(node) }
         let handle = try handles.addFile(node, generation: table[node].generation, OwnedFD(adopting: -1), openFlags: flags, isUpper: isUpper, passthrough: true)
+        if isUpper, flags & OpenFlags.accessMode == O_RDWR { noteStorer(node, isNew: isNew) }
         return Opened(handle: handle, flags: .passthrough, backing: id)
     }
 
@@ -146,6 +144,7 @@ extension UnionFileSystem {
     /// Closed with its last user, or when others are wanted more.
     func released(_ handle: UInt64, isRequested: Bool = false) {
         guard let record = handles.release(handle, isRequested: isRequested) else { return }
+        if record.mayStore { table.storerLeft(record.node) }
         if table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0) { attributesChanged(record.node) }
     }
 }

@@ -41,7 +41,8 @@ struct NodeRecord {
     var passthroughOpens: UInt32 = 0
     /// Id of the file that the kernel goes to; kept for a while when nobody has it open. 0: none.
     var backing: UInt32 = 0
-    var reservedWord: UInt32 = 0
+    /// Open files in passthrough that may be mapped for writing (`StoredFiles.swift`).
+    var storers: UInt32 = 0
     /// Of a file that was copied up: st_size of the lower one, which readers of a `superseded` one still have.
     var oldSize: UInt64 = 0
     /// For what later needs room (origin, takeover state): 120 bytes in all.
@@ -93,6 +94,8 @@ struct NodeFlags: OptionSet {
     /// Was opened for reading and writing in passthrough since it was last found with no writer: stores through a mapping, of which no request tells, may change
     /// its times and blocks (`StoredFiles.swift`).
     static let storable = NodeFlags(rawValue: 262144)
+    /// A directory whose attributes the kernel may have: what changes them without its knowing is said.
+    static let told = NodeFlags(rawValue: 524288)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }
@@ -127,6 +130,8 @@ struct HandleRecord {
     /// Of the node.
     var generation: UInt32 = 0
     var reserved: UInt32 = 0
+    /// Can be mapped for writing, past us.
+    var mayStore: Bool { flags & (Self.upper | Self.passthrough) == Self.upper | Self.passthrough && openFlags & OpenFlags.accessMode == OpenFlags.readWrite }
     static let inUse: UInt32 = 1
     static let upper: UInt32 = 2
     /// The kernel has the data itself; a descriptor of ours is opened when it is needed.

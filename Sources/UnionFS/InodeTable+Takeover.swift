@@ -24,6 +24,7 @@ extension InodeTable {
                 live += 1
                 nodes[unsaved: node].cachedOpens = 0
                 nodes[unsaved: node].passthroughOpens = 0
+                nodes[unsaved: node].storers = 0
                 if record.orphan >= 0 { orphans += 1 }
                 if record.indexName != 0 { blocks.append((record.indexName, Int(record.indexNameLength))) }
                 if record.flags.contains(.hashed) { linkNumberAgainLocked(node) }
@@ -43,6 +44,7 @@ extension InodeTable {
             heap.rebuild(blocks)
             // An open file is counted with its handle or not at all.
             handles.forEachOpen { handle in
+                if handle.mayStore { nodes[unsaved: handle.node].storers += 1 }
                 if handle.flags & HandleRecord.passthrough != 0 { nodes[unsaved: handle.node].passthroughOpens += 1 } else { nodes[unsaved: handle.node].cachedOpens += 1 }
             }
             var stale = 0

@@ -62,7 +62,7 @@ final class InodeTable: @unchecked Sendable {
         record.lookups = 1
         record.layer = UInt16(truncatingIfNeeded: rootLayer)
         record.kind = FileKind.directory.rawValue
-        record.flags = rootIsUpper ? [.inUse, .upper] : [.inUse]
+        record.flags = rootIsUpper ? [.inUse, .upper, .told] : [.inUse, .told]
         if rootIsMerged { record.flags.insert(.merged) }
         mutex.locked {
             nodes[Self.root] = record
@@ -261,6 +261,7 @@ final class InodeTable: @unchecked Sendable {
             record.ino = ino
             record.kind = kind.rawValue
             record.flags = [.inUse, .upper]
+            if kind == .directory { record.flags.insert(.told) }
             record.orphan = orphan.raw
             if orphan.isValid { orphans += 1 }
             nodes[node] = record
@@ -299,6 +300,7 @@ final class InodeTable: @unchecked Sendable {
         record.kind = found.status.kind.rawValue
         record.layer = UInt16(truncatingIfNeeded: found.layer)
         record.flags = .inUse
+        if found.status.isDirectory { record.flags.insert(.told) }
         if found.isInUpper { record.flags.insert(.upper) }
         if found.isMerged { record.flags.insert(.merged) }
         if found.status.isRegular, !found.isInUpper || found.isMetacopy, found.status.isWorthPassthrough { record.flags.insert(.large) }

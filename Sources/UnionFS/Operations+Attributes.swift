@@ -15,6 +15,7 @@ extension UnionFileSystem {
         try ensureUpper(node, cause(of: change), extent: change.size.map { .prefix($0) } ?? .metadata)
         if let size = change.size { try setSize(node, size, handle, kill: change.killSuidGid, caller) }
         let hadCapabilities = table.takeLostCapabilities(node)
+        if table[node].kind == FileKind.directory.rawValue { table.willTell(node) }
         let status = try withObject(node) { (fd, name, _) throws(Errno) in
             var changesOwner = change.uid != nil || change.gid != nil
             if change.isEmpty {

@@ -17,6 +17,7 @@ extension UnionFileSystem {
         if table[parent].flags.contains(.unlinked) { throw .noEntry }
         if let known = table.childCounted(parent, name) {
             statistics.addGauge(.knownNames, 1)
+            if table[known].kind == FileKind.directory.rawValue { table.willTell(known) }
             do throws(Errno) {
                 return entry(known, try objectStatus(known))
             } catch {
@@ -42,6 +43,7 @@ extension UnionFileSystem {
     /// For a listing with attributes: one statx for each name that the table knows or one layer has.
     func lookupListed(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
         guard let known = table.childCounted(directory.node, name) else { return try lookupHere(directory, name) }
+        if table[known].kind == FileKind.directory.rawValue { table.willTell(known) }
         do throws(Errno) { return entry(known, try statusHere(known, directory, name)) } catch {
             table.forget(known, 1)
             throw error

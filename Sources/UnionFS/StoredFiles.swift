@@ -10,9 +10,9 @@ internal import UnionCore
 /// which it may keep the file's attributes, until a look finds that nobody has the file open or mapped for writing any more: a lease (fcntl(2), F_SETLEASE) is given
 /// for just that.
 extension UnionFileSystem {
-    /// An open that may lead to a mapping: before its reply.
-    func noteStorable(_ node: UInt32) {
-        guard table.noteStorable(node) else { return }
+    /// An open that may lead to a mapping: before its reply. `isNew`: the kernel has nothing of the file yet that would have to be taken back.
+    func noteStorer(_ node: UInt32, isNew: Bool) {
+        guard table.noteStorer(node), !isNew else { return }
         waitForSetattr(node)
         // What is on its way of LOOKUP and GETATTR, the kernel does not believe after that (fuse_reverse_inval_inode, attr_version).
         attributesChanged(node)
@@ -28,14 +28,18 @@ extension UnionFileSystem {
         }
     }
 
-    /// For how long the kernel may keep the attributes that are read after this. For a file that was storable an open, two calls of fcntl(2) and a close, until it is not any more.
+    /// For how long the kernel may keep the attributes that are read after this. For a file that was storable, and that nobody has open so, an open, two calls of fcntl(2) and a close, until it is
+    /// not any more.
     /// - Precondition: no directory's lock is held.
     func attributeSeconds(_ node: UInt32) -> UInt32 {
-        guard table[node].flags.contains(.storable) else { return policy.seconds }
+        let record = table[node]
+        if record.kind == FileKind.directory.rawValue { table.willTell(node) }
+        guard record.flags.contains(.storable) else { return policy.seconds }
+        if record.storers > 0 { return 0 }
         // In this order: an open that comes from here on marks the file again, and says so.
         table.takeStorable(node)
         if hasNoWriter(node) { return knownSeconds(node) }
-        _ = table.noteStorable(node)
+        table.noteStorable(node)
         return 0
     }
     /// The same without a look.
@@ -52,8 +56,23 @@ extension UnionFileSystem {
 }
 
 extension InodeTable {
-    /// Whether it was not before.
-    func noteStorable(_ node: UInt32) -> Bool { mutex.locked { nodes[node].flags.insert(.storable).inserted } }
+    /// Whether it was not storable before.
+    func noteStorer(_ node: UInt32) -> Bool {
+        mutex.locked {
+            nodes[node].storers &+= 1
+            return nodes[node].flags.insert(.storable).inserted
+        }
+    }
+    func storerLeft(_ node: UInt32) { mutex.locked { if nodes[node].storers > 0 { nodes[node].storers -= 1 } } }
+    func noteStorable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.storable) } }
+    /// A directory's attributes are about to be read for the kernel: what changes them from here on is said. Before they are read.
+    @inline(__always)
+    func willTell(_ directory: UInt32) {
+        if nodes[directory].flags.contains(.told) { return }
+        mutex.locked { _ = nodes[directory].flags.insert(.told) }
+    }
+    /// They have changed: whether the kernel may have them.
+    func takeTold(_ directory: UInt32) -> Bool { mutex.locked { nodes[directory].flags.remove(.told) != nil } }
     func takeStorable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.storable) } }
     /// The backing of a file that nobody has open.
     func takeUnusedBacking(_ node: UInt32) -> UInt32? {

@@ -107,8 +107,19 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     private(set) var writesBack = false
     /// The kernel has attributes of this node that we changed on its behalf: it asks again. Attributes only, so that no lock is taken that an
     /// operation on the node may hold.
+    ///
+    /// One write(2); none for a directory of which the kernel has asked nothing since the last time.
     func attributesChanged(_ node: UInt32) {
+        if table[node].kind == FileKind.directory.rawValue, !table.takeTold(node) { return }
         do throws(Errno) { try connection?.invalidateInode(table.id(node), offset: -1) } catch { /* The session ends. */ }
+    }
+
+    /// What fails half-way has changed something all the same: the copy that was made for it, or the first of several changes.
+    private func toldIfFailed<R>(_ id: UInt64, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+        do throws(Errno) { return try body() } catch {
+            if let node = try? table.node(id), table[node].flags.contains(.upper) { attributesChanged(node) }
+            throw error
+        }
     }
 
     public override func slot(_ number: Int) -> InflightSlot? { region.slot(number) }
@@ -143,17 +154,17 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     public override func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { try serveReadlink(node, into: buffer) }
     public override func getattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveGetattr(node, handle: handle) }
     public override func statx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try serveStatx(node, handle: handle) }
-    public override func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { try changing(node) { () throws(Errno) in try serveSetattr(node, change, handle: handle, caller) } }
+    public override func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { try changing(node) { () throws(Errno) in try toldIfFailed(node) { () throws(Errno) in try serveSetattr(node, change, handle: handle, caller) } } }
     public override func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { try serveAccess(node, mask: mask, caller) }
     public override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
-        try changing(node) { () throws(Errno) in try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) }
+        try changing(node) { () throws(Errno) in try toldIfFailed(node) { () throws(Errno) in try serveSetxattr(node, name, value, flags: flags, killSuidGid: killSuidGid, caller) } }
     }
     public override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
         if Self.isUsageQuestion(node, name) { return try serveUsage(into: buffer, caller) }
         return try serveGetxattr(node, name, into: buffer)
     }
     public override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { try serveListxattr(node, into: buffer, caller) }
-    public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try changing(node) { () throws(Errno) in try serveRemovexattr(node, name, caller) } }
+    public override func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { try changing(node) { () throws(Errno) in try toldIfFailed(node) { () throws(Errno) in try serveRemovexattr(node, name, caller) } } }
     public override func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { try serveStatfs(node) }
     public override func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         if flags & (O_ACCMODE | O_TRUNC) == 0 { return try serveOpen(node, flags: flags, killSuidGid: killSuidGid, caller) }

@@ -13,7 +13,7 @@ struct CopyUpClaimsTests {
     }
 
     @Test func oneAtATimeForEachNode() throws {
-        let claims = CopyUpClaims()
+        let claims = CopyUpClaims(try unwatched())
         let counter = Counter()
         try inParallel(8) { thread in
             var random = Generator(state: UInt64(thread))
@@ -36,13 +36,13 @@ struct CopyUpClaimsTests {
     }
 
     @Test func anotherNodeDoesNotWait() throws {
-        let claims = CopyUpClaims()
+        let claims = CopyUpClaims(try unwatched())
         let inner = try claims.holding(1) { () throws(Errno) in try claims.holding(2) { () throws(Errno) in 7 } }
         #expect(inner == 7)
     }
 
     @Test func anErrorGivesTheClaimBack() throws {
-        let claims = CopyUpClaims()
+        let claims = CopyUpClaims(try unwatched())
         #expect(throws: Errno.noSpace) { try claims.holding(1) { () throws(Errno) in throw .noSpace } }
         #expect(try claims.holding(1) { () throws(Errno) in true })
     }
@@ -51,8 +51,8 @@ struct CopyUpClaimsTests {
 /// The order of locks, which debug builds check (docs/architecture.md).
 struct LockOrderTests {
     @Test func breachesAreSeen() throws {
-        let locks = DirectoryLocks()
-        let claims = CopyUpClaims()
+        let locks = DirectoryLocks(try unwatched())
+        let claims = CopyUpClaims(try unwatched())
         #expect(!LockOrder.isBroken(by: .redirects))
         #if DEBUG
         try locks.shared(5) { () throws(Errno) in

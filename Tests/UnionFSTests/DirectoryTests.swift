@@ -111,7 +111,7 @@ struct DirectoryTests {
 
     /// Numbers that only the locks protect; any two, three or four at once, in any order: no update lost, nobody waits in a circle.
     @Test func exclusiveMeansExclusive() throws {
-        let locks = DirectoryLocks()
+        let locks = DirectoryLocks(try unwatched())
         let counters = Counters()
         try inParallel(8) { thread in
             var random = Generator(state: UInt64(thread + 100))
@@ -130,7 +130,7 @@ struct DirectoryTests {
         #expect(counters.values.reduce(0, +) == 80_000)
     }
     @Test func sharedTogether() throws {
-        let locks = DirectoryLocks()
+        let locks = DirectoryLocks(try unwatched())
         let inside = Atomic<Int>(0)
         // Both readers inside at once, or this never ends.
         try inParallel(2) { _ in
@@ -142,7 +142,7 @@ struct DirectoryTests {
         #expect(inside.load(ordering: .relaxed) == 2)
     }
     @Test func theSameTwiceIsOnce() throws {
-        let locks = DirectoryLocks()
+        let locks = DirectoryLocks(try unwatched())
         #expect(try locks.exclusive(5, 5, 5, 5) { () throws(Errno) in true })
         #expect(throws: Errno.io) { try locks.exclusive(5, 6) { () throws(Errno) in throw .io } }
         #expect(try locks.exclusive(6, 5) { () throws(Errno) in true })

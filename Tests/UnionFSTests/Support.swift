@@ -1,4 +1,6 @@
 import LinuxSys
+import MountState
+@testable import UnionFS
 
 /// SplitMix64: a run is repeated with its seed.
 struct Generator: RandomNumberGenerator {
@@ -37,3 +39,6 @@ private final class Countdown: @unchecked Sendable {
     }
     func wait() { mutex.locked { while left > 0 { changed.wait(mutex) } } }
 }
+
+/// Threads of a test have no slot: nobody sees what they hold.
+func unwatched() throws -> LockWatch { LockWatch(slots: [], patience: 0, statistics: try MountStatistics()) }
