@@ -10,12 +10,12 @@ struct LockWatchTests {
         let statistics = try MountStatistics()
         let locks = DirectoryLocks(LockWatch(slots: [], patience: 0, statistics: statistics))
         for (held, wanted) in [(5, 5), (5, 6)] as [(UInt32, UInt32)] {
-            try locks.exclusive(held) { () throws(Errno) in
+            try locks.exclusive(held) { () throws(Errno) -> Void in
                 #expect(throws: Errno.deadlock) { try locks.shared(wanted) { () throws(Errno) in } }
                 #expect(throws: Errno.deadlock) { try locks.exclusive(wanted) { () throws(Errno) in } }
                 #expect(throws: Errno.deadlock) { try locks.exclusive(wanted, 7) { () throws(Errno) in } }
             }
-            try locks.shared(held) { () throws(Errno) in
+            try locks.shared(held) { () throws(Errno) -> Void in
                 #expect(throws: Errno.deadlock) { try locks.exclusive(wanted) { () throws(Errno) in } }
             }
         }
@@ -26,12 +26,12 @@ struct LockWatchTests {
 
     @Test func aSecondClaimIsRefused() throws {
         let claims = CopyUpClaims(try unwatched()), renames = RedirectLock(try unwatched()), times = TimeLocks(try unwatched())
-        try claims.holding(3) { () throws(Errno) in
+        try claims.holding(3) { () throws(Errno) -> Void in
             #expect(throws: Errno.deadlock) { try claims.holding(3) { () throws(Errno) in } }
             #expect(try claims.holding(4) { () throws(Errno) in true })
         }
-        try renames.holding(3) { () throws(Errno) in #expect(throws: Errno.deadlock) { try renames.holding(4) { () throws(Errno) in } } }
-        try times.holding(3) { () throws(Errno) in #expect(throws: Errno.deadlock) { try times.holding(4) { () throws(Errno) in } } }
+        try renames.holding(3) { () throws(Errno) -> Void in #expect(throws: Errno.deadlock) { try renames.holding(4) { () throws(Errno) in } } }
+        try times.holding(3) { () throws(Errno) -> Void in #expect(throws: Errno.deadlock) { try times.holding(4) { () throws(Errno) in } } }
         #expect(LockNotes.here.isEmpty)
     }
 
@@ -68,7 +68,7 @@ struct LockWatchTests {
                 try mount.watch.wait(for: Self.key, 7) { (milliseconds) throws(Errno) in
                     left -= 1
                     if left <= 0 { return }
-                    Clock.sleep(milliseconds: min(milliseconds, 20))
+                    Clock.sleep(milliseconds: Swift.min(milliseconds, 20))
                     throw .timedOut
                 }
             } catch { result.error = error }
