@@ -60,18 +60,32 @@ long cs_reopen(int fd, int flags) {
 #define SYS_open_tree 428
 #endif
 struct mount_attr_ { uint64_t attr_set, attr_clr, propagation, userns_fd; };
-long cs_open_tree_clone(const char *path) {
+long cs_mount_setattr(int tree, uint64_t set, uint64_t clear) {
+	struct mount_attr_ a = { set, clear, 0, 0 };
+	RET(syscall(442 /* mount_setattr */, tree, "", AT_EMPTY_PATH, &a, sizeof a));
+}
+long cs_open_tree_clone(const char *path, uint64_t set, uint64_t clear) {
 	long fd = syscall(SYS_open_tree, AT_FDCWD, path, 1u /* OPEN_TREE_CLONE */ | O_CLOEXEC);
 	if (fd < 0) return -(long)errno;
-	/* MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME, in place of whatever MOUNT_ATTR__ATIME was. */
-	struct mount_attr_ a = { 0x01 | 0x10, 0x70, 0, 0 };
-	if (syscall(442 /* mount_setattr */, fd, "", AT_EMPTY_PATH, &a, sizeof a) < 0) {
-		int e = errno;
+	long error = cs_mount_setattr((int)fd, set, clear);
+	if (error < 0) {
 		close((int)fd);
-		return -(long)e;
+		return error;
 	}
 	return fd;
 }
+long cs_ioctl(int fd, uint32_t command) { RET(ioctl(fd, command, 0)); }
+/* Each call of iterate_dir() ends with file_accessed(), whatever it read. */
+long cs_read_directory_once(int d) {
+	char entries[512];
+	int fd = openat(d, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) return -(long)errno;
+	long got = syscall(SYS_getdents64, fd, entries, sizeof entries);
+	int e = errno;
+	close(fd);
+	return got < 0 ? -(long)e : 0;
+}
+
 long cs_close(int fd) { RET(close(fd)); }
 long cs_dup_cloexec(int fd) { RET(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 

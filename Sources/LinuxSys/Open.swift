@@ -57,11 +57,4 @@ extension FD {
             return try reopen(flags)
         }
     }
-
-    /// The tree at a path as a private mount of its own, nothing mounted below it in view (open_tree(2), OPEN_TREE_CLONE),
-    /// read-only and without access times (mount_setattr(2)): what is opened through it cannot write.
-    /// Needs CAP_SYS_ADMIN over the mount namespace.
-    public static func cloneTree(_ path: NameRef) throws(Errno) -> OwnedFD {
-        OwnedFD(adopting: Int32(try checked { unsafe cs_open_tree_clone(path.base) }))
-    }
 }

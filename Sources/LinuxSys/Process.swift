@@ -183,6 +183,10 @@ public enum Mounts {
             }
         }
     }
+    /// Other flags of a mount and of its filesystem (MS_REMOUNT): all MS_* that are to be there. No options of the filesystem.
+    public static func remount(_ target: FileName, flags: UInt) throws(Errno) {
+        try mount(source: "none", target: target, type: "none", flags: flags | 32, data: "")
+    }
     /// Of all mounts of this namespace: what is mounted here is mounted nowhere else (MS_SLAVE, mount_namespaces(7)).
     public static func stopPropagation() throws(Errno) {
         try FileName("/").withRef { (t) throws(Errno) in _ = try checked { unsafe cs_mount(t.base, t.base, t.base, 0x8_0000 | 0x4000, t.base) } }

@@ -12,6 +12,8 @@ public struct MountRecord: Sendable, Equatable {
     /// As they were given.
     public var options: FileName = ""
     public var readOnly = false
+    /// Nothing of it is open for writing: no remount makes it writable.
+    public var beganReadOnly = false
     /// Called by an engine (`[-f] [-d] -o OPTIONS MNT`), not by `unionfsd mount`.
     public var byEngine = false
     /// In the process's own pid namespace.
@@ -49,6 +51,7 @@ public struct MountRecord: Sendable, Equatable {
         if let work { put("work", work.bytes) }
         put("options", options.bytes)
         put("readonly", readOnly ? "1" : "0")
+        if beganReadOnly { put("began_readonly", "1") }
         put("engine", byEngine ? "1" : "0")
         put("pid", "\(pid)")
         if guardian != 0 { put("guardian", "\(guardian)") }
@@ -75,6 +78,7 @@ public struct MountRecord: Sendable, Equatable {
             case "work": record.work = FileName(bytes: value)
             case "options": record.options = FileName(bytes: value)
             case "readonly": record.readOnly = string == "1"
+            case "began_readonly": record.beganReadOnly = string == "1"
             case "engine": record.byEngine = string == "1"
             case "pid": record.pid = Int32(string) ?? 0
             case "guardian": record.guardian = Int32(string) ?? 0

@@ -6,6 +6,8 @@ public struct MountEntry: Sendable {
     /// `major:minor`, which names the filesystem for as long as it is mounted anywhere.
     public let device: String
     public let mountpoint: FileName
+    /// Flags of this mount of the filesystem: `ro`, `noatime`.
+    public let mountOptions: FileName
     /// `fuse.unionfsd`.
     public let type: FileName
     public let source: FileName
@@ -20,6 +22,7 @@ public struct MountEntry: Sendable {
         self.id = id
         device = String(decoding: fields[2], as: UTF8.self)
         mountpoint = MountTable.decoded(fields[4])
+        mountOptions = FileName(bytes: Array(fields[5]))
         type = MountTable.decoded(fields[dash + 1])
         source = MountTable.decoded(fields[dash + 2])
         superOptions = dash + 3 < fields.count ? MountTable.decoded(fields[dash + 3]) : FileName("")

@@ -10,7 +10,10 @@ public struct HeldLayers: Sendable, Equatable {
     public var work: FD?
     /// Places of layers that are id-mapped, which a mount without a place in the tree does not tell.
     public var idMapped: [Int]
-    public init(layers: [FD], dataLayers: [FD], work: FD?, idMapped: [Int] = []) {
+    /// Root of the private mount that upper and work lie on; nil: of a program that had none, or where there is none.
+    public var upperMount: FD?
+    public init(layers: [FD], dataLayers: [FD], work: FD?, idMapped: [Int] = [], upperMount: FD? = nil) {
+        self.upperMount = upperMount
         self.layers = layers
         self.dataLayers = dataLayers
         self.work = work

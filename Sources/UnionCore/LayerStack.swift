@@ -1,4 +1,4 @@
-internal import LinuxSys
+public import LinuxSys
 internal import Glibc
 
 /// The layers of one union, opened: what every operation on it starts from. Immutable.
@@ -40,6 +40,10 @@ public final class LayerStack: Sendable {
     let keepsWriteOrder: Bool
     /// Nobody else uses the work directory.
     private let ownsWork: Bool
+    /// Root of the private mount that upper and work were opened through; nil where there is none (`UpperMount`).
+    private let ownMount: UpperMount?
+    /// What the option names, with `work` in it.
+    private let outerWork: OwnedFD
     /// Made to fail on purpose, in tests.
     public let faults: FaultPlan?
 
@@ -64,8 +68,12 @@ public final class LayerStack: Sendable {
 
         let owners = OwnerMapping(options)
         let mapsOwners = !owners.isIdentity
+        // What was handed on lies on that mount already.
+        let rule = AccessTimeRule(options.flags, isReadOnly: false)
+        let own = try Opening.ownMount(upper, options.work, rule, held)
+        ownMount = own
         if let upper {
-            let fd = try Opening.directory(upper, clone: false, what: "upper directory", held: held?.layer(0))
+            let fd = try Opening.directory(upper, clone: false, what: "upper directory", held: held?.layer(0)) { () throws(Errno) in try own?.openUpper() }
             opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options))
         }
         // Read-only, with an upper directory: its contents are the top of the view all the same.
@@ -102,7 +110,7 @@ public final class LayerStack: Sendable {
         canOpenHandles = Opening.canOpenHandles(opened)
 
         if upper != nil, let path = options.work {
-            let outer = try Opening.directory(path, clone: false, what: "work directory", held: held?.work)
+            let outer = try Opening.directory(path, clone: false, what: "work directory", held: held?.work) { () throws(Errno) in try own?.openWork() }
             let inner = try Opening.subdirectory(outer.fd, "work", path)
             let work = WorkDirectory(fd: inner)
             if ownsWork, held == nil {
@@ -128,12 +136,14 @@ public final class LayerStack: Sendable {
                 told.append("index=off: " + (upperHasXattrs ? "a layer's filesystem has no file handles" : "the upper directory takes no extended attributes"))
             }
             index = verified
+            outerWork = outer
         } else if let upper {
             throw UnionError(.invalid, "upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same filesystem")
         } else {
             work = nil
             index = nil
             upperHasXattrs = false
+            outerWork = OwnedFD(adopting: -1)
         }
         notes = told
         // Other directories are looked at when they are looked up.
@@ -151,6 +161,9 @@ public final class LayerStack: Sendable {
     public func close() { work?.close() }
 
     public var upperLayer: Layer? { hasUpper ? layers.first : nil }
+    public var workDirectory: FD? { outerWork.fd.isValid ? outerWork.fd : nil }
+    /// Nil where upper and work were opened by their paths.
+    public var upperMount: FD? { ownMount?.tree.fd }
 
     /// An inode number of a layer as the union shows it, unique over all filesystems: the filesystem's number in the high bits
     /// where there are several (xino), as overlayfs has it.
@@ -165,13 +178,22 @@ public final class LayerStack: Sendable {
 
 /// Steps of opening a stack.
 private enum Opening {
-    static func directory(_ path: FileName, clone: Bool, what: String, held: FD? = nil) throws(UnionError) -> OwnedFD {
+    /// Of upper and work.
+    static func ownMount(_ upper: FileName?, _ work: FileName?, _ rule: AccessTimeRule, _ held: HeldLayers?) throws(UnionError) -> UpperMount? {
+        guard let upper, let work else { return nil }
+        guard let held else { return UpperMount(upper: upper, work: work, rule) }
+        guard let tree = held.upperMount else { return nil }
+        do throws(Errno) { return try UpperMount(adopting: tree) } catch { throw UnionError(error, "the mount of the upper directory that the program before has left: \(error.text)") }
+    }
+
+    static func directory(_ path: FileName, clone: Bool, what: String, held: FD? = nil, own: () throws(Errno) -> OwnedFD? = { nil }) throws(UnionError) -> OwnedFD {
         do throws(Errno) {
             if let held { return try held.openDirectory(NameRef.dot) }
+            if let directory = try own() { return directory }
             return try path.withRef { (p) throws(Errno) in
                 if clone {
                     do throws(Errno) {
-                        let tree = try FD.cloneTree(p)
+                        let tree = try FD.cloneReadOnly(p)
                         return try tree.fd.openDirectory(NameRef.dot)
                     } catch { /* Not allowed here, or the path is wrong, which the next call tells better. */ }
                 }

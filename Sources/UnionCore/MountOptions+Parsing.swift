@@ -23,6 +23,7 @@ extension MountOptions {
     }
 
     private mutating func apply(name: String, value: [UInt8]?) throws(OptionError) {
+        given.append(name)
         if try applyPath(name, value) { return }
         if try applyUnion(name, value) { return }
         if try applyIdentity(name, value) { return }
@@ -113,8 +114,9 @@ extension MountOptions {
 
     private mutating func applyMount(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         switch name {
-        case "ro": readOnly = true
-        case "rw": readOnly = false
+        case "ro", "rw":
+            readOnly = name == "ro"
+            readOnlyGiven = readOnly
         case "allow_other": allowOther = try OptionText.flag(name, value)
         case "allow_root": allowRoot = try OptionText.flag(name, value)
         case "default_permissions": defaultPermissions = try OptionText.flag(name, value)
@@ -122,12 +124,13 @@ extension MountOptions {
         case "subtype": subtype = try path(name, value)
         case "debug": debug = try OptionText.flag(name, value)
         case "foreground": foreground = try OptionText.flag(name, value)
-        case "remount", "bind", "rbind", "move":
-            throw OptionError("\"\(name)\" is not possible with this filesystem: unmount it and mount it again")
+        case "remount": isRemount = true
+        case "bind", "rbind", "move":
+            throw OptionError("\"\(name)\" is mount(8)'s own: it calls no helper for that")
         default:
             guard let change = MountOptions.flagChanges[name] else { return false }
-            flags.subtract(change.clear)
-            flags.formUnion(change.set)
+            flags = flags.subtracting(change.clear).union(change.set)
+            flagsGiven = (flagsGiven.set.subtracting(change.clear).union(change.set), flagsGiven.clear.subtracting(change.set).union(change.clear))
         }
         return true
     }
@@ -151,13 +154,15 @@ extension MountOptions {
         switch name {
         case "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "comment",
              "loud", "silent", "mand", "nomand", "iversion", "noiversion",
+             // What the kernel shows of a FUSE mount, and mount(8) hands back at a remount.
+             "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
              "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
             return true
         case "nfs_export", "uuid":
             if value.map({ $0.elementsEqual("off".utf8) || $0.elementsEqual("auto".utf8) }) ?? false { return true }
-        case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount", "max_read",
+        case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount",
              "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "max_threads", "attr_timeout",
-             "entry_timeout", "negative_timeout", "ac_attr_timeout", "blksize", "blkdev", "big_writes", "nonempty",
+             "entry_timeout", "negative_timeout", "ac_attr_timeout", "blkdev", "big_writes", "nonempty",
              "use_ino", "readdir_ino", "kernel_cache", "auto_cache", "direct_io", "hard_remove", "intr", "umask":
             break
         default: return false
@@ -194,6 +199,9 @@ extension MountOptions {
 
     /// What the words say together. Call once, after the last `apply`.
     public mutating func finish() throws(OptionError) {
+        if isRemount { return }
+        // Without a word on access times it is noatime; who speaks of directories' means that those of files move, as they do on other filesystems.
+        if flagsGiven.set.contains(.noDirAccessTime), !flagsGiven.set.contains(.noAccessTime) { flags.remove(.noAccessTime) }
         if lower.isEmpty {
             throw OptionError(dataLower.isEmpty ? "no lower layer: give one with --lower DIR or -o lowerdir=DIR"
                                                 : "only data layers: at least one ordinary lower layer is needed")

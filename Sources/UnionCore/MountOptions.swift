@@ -36,6 +36,27 @@ public struct MountFlags: OptionSet, Sendable {
     public static let relativeAccessTime = MountFlags(rawValue: 1 << 21)
     public static let strictAccessTime = MountFlags(rawValue: 1 << 24)
     public static let lazyTime = MountFlags(rawValue: 1 << 25)
+    public static let accessTimes: MountFlags = [.noAccessTime, .noDirAccessTime, .relativeAccessTime, .strictAccessTime]
+
+    /// As /proc/self/mountinfo has them, of a mount or of its filesystem; what is no flag is passed over. A mount without a word of access times moves them with each read.
+    public init(words: FileName) {
+        self = []
+        for word in words.bytes.split(separator: 0x2c) {
+            switch String(decoding: word, as: UTF8.self) {
+            case "ro": insert(.readOnly)
+            case "nosuid": insert(.noSuid)
+            case "nodev": insert(.noDev)
+            case "noexec": insert(.noExec)
+            case "sync": insert(.synchronous)
+            case "dirsync": insert(.dirSync)
+            case "noatime": insert(.noAccessTime)
+            case "nodiratime": insert(.noDirAccessTime)
+            case "relatime": insert(.relativeAccessTime)
+            case "lazytime": insert(.lazyTime)
+            default: break
+            }
+        }
+    }
 }
 
 /// Everything that one mount was asked to be. A value: `MountOptions+Parsing.swift` makes it from text,
@@ -119,6 +140,13 @@ public struct MountOptions: Sendable {
     public var defaultPermissions = true
 
     public var flags: MountFlags
+    /// Flags that words turned on and off, the last word of each; and `ro` or `rw`. For a change of a live mount.
+    public internal(set) var flagsGiven: (set: MountFlags, clear: MountFlags) = ([], [])
+    public internal(set) var readOnlyGiven: Bool?
+    /// Names of all options in their order, flags too.
+    public internal(set) var given: [String] = []
+    /// `remount`: a live mount is to be changed (`RemountRequest`).
+    public var isRemount = false
     /// SELinux contexts, handed to the kernel as they came: `context="system_u:object_r:container_file_t:s0:c1,c2"`.
     public var securityContexts: [FileName] = []
     /// What /proc/self/mountinfo shows as the source, and behind `fuse.` as the type.

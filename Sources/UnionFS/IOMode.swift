@@ -9,7 +9,7 @@ internal import UnionCore
 /// layer then share; small ones are read through us, so that whoever opened one before its copy-up sees what is written after it.
 ///
 /// The kernel opens a backing file anew with the flags of the user's open, so a lower one handed to somebody who may write would be written: none ever is
-/// (`InodeTable.join`), and its mount is read-only besides (`FD.cloneTree`).
+/// (`InodeTable.join`), and its mount is read-only besides (`FD.cloneReadOnly`).
 extension UnionFileSystem {
     /// An open that joins others, or finds the backing known, costs no system call. Else an openat(2), and for passthrough an ioctl and a close. A small lower
     /// file is opened when it is first read.
@@ -108,7 +108,9 @@ extension UnionFileSystem {
         }
         var isDirect = false
         let file = try openBacking(node, flags & ~O_TRUNC, isDirect: &isDirect)
-        return Opened(handle: try handles.addFile(node, generation: table[node].generation, file, openFlags: flags, isUpper: isUpper), flags: isDirect ? .directIO : reply)
+        let reads = isUpper && flags & OpenFlags.accessMode != O_WRONLY && flags & OpenFlags.noAccessTime == 0
+        let isRead = reads ? try readMovesTime(file.fd) : false
+        return Opened(handle: try handles.addFile(node, generation: table[node].generation, file, openFlags: flags, isUpper: isUpper), flags: isDirect ? .directIO : isRead ? [] : reply)
     }
 
     /// Others go on with the lower file in passthrough, and the name becomes another node with the same number: ESTALE makes the kernel look it up again

@@ -88,7 +88,7 @@ extension UnionFileSystem {
 
     /// An open file of the node's object as it is now.
     func openObject(_ node: UInt32, _ flags: Int32) throws(Errno) -> OwnedFD {
-        let flags = stack.options.flags.contains(.noAccessTime) ? flags | OpenFlags.noAccessTime : flags
+        let flags = flags | accessTimes.openFlags
         do throws(Errno) { return try openObjectAsAsked(node, flags) } catch {
             // O_NOATIME is for owners and CAP_FOWNER.
             guard error == .notPermitted, flags & OpenFlags.noAccessTime != 0 else { throw error }

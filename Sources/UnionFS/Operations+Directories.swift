@@ -10,7 +10,8 @@ internal import UnionCore
 extension UnionFileSystem {
     func serveOpendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened {
         let node = try table.node(node)
-        return Opened(handle: 0, flags: table[node].flags.contains(.namesChanged) ? [] : [.keepCache, .cacheDirectory])
+        let isAskedFor = table[node].flags.contains(.namesChanged) || accessTimes.rule.ofDirectories && table[node].flags.contains(.upper)
+        return Opened(handle: 0, flags: isAskedFor ? [] : [.keepCache, .cacheDirectory])
     }
     func serveReleasedir(_ node: UInt64, handle: UInt64) {}
 
@@ -25,6 +26,7 @@ extension UnionFileSystem {
     /// Offsets: 1 is behind `.`, 2 behind `..`, from 3 on behind the name with that cookie.
     private func readEntries(_ node: UInt32, _ offset: UInt64, _ list: inout DirectoryList, plus: Bool) throws(Errno) {
         if table[node].flags.contains(.unlinked) { return }
+        try directoryRead(node)
         // Read before the first entry is added: from there on nothing is tried twice.
         try withResources { () throws(Errno) in
             try withDirectory(node, exclusive: false) { (directory) throws(Errno) in _ = try listing(directory) }

@@ -142,6 +142,10 @@ extension UnionFileSystem {
     func serveIoctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
                                _ caller: Caller) throws(Errno) -> Int {
         let node = try table.node(node)
+        if node == InodeTable.root, command == Self.followMountCommand {
+            try followMount(caller)
+            return 0
+        }
         switch command {
         // With the data: into a file that is append-only by then they could not be copied any more.
         case FileIoctl.setFlags, FileIoctl.setFlags32, FileIoctl.setExtended:

@@ -25,6 +25,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let statistics: MountStatistics
     let policy: CachePolicy
     let owners: OwnerMapping
+    let accessTimes: AccessTimes
 
     /// - Parameters:
     ///   - memory: where the records are. What a process before this one has there is taken over; nil: memory of this process alone.
@@ -36,6 +37,9 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         let openFileLimit = Process.raiseOpenFileLimit()
         policy = CachePolicy(options)
         owners = OwnerMapping(options)
+        // The private mount remembers what a remount made of it.
+        let rule = if layers.upperMount != nil, let flags = try layers.root.upper?.fd.filesystemStatus().flags { AccessTimeRule(statfs: flags) } else { AccessTimeRule(options.flags, isReadOnly: options.isReadOnly) }
+        accessTimes = AccessTimes(rule, hasMount: layers.upperMount != nil)
         let region: RecordRegion
         if let memory { region = memory.region } else { region = try RecordRegion(slots: UnionMemory.slots) }
         self.region = region
@@ -86,6 +90,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         get { watch.hasGuardian }
         set { watch.hasGuardian = newValue }
     }
+    /// Says what flags the mount has.
+    public var onFollowMount: (@Sendable () -> MountFlags?)?
     let region: RecordRegion
     let inherited: [Int32]
     /// Of a process before this one, with no inode to use them.

@@ -8,9 +8,9 @@ internal import Glibc
 /// It differs from plain requests in three ways. To write a part of a page it reads the rest, through whichever open file may write. It appends by itself, in any order. And what a
 /// file has on disk is not all that it has, as long as somebody has it open for writing.
 extension UnionFileSystem {
-    /// An open for writing is one for reading too.
+    /// An open for writing is one for reading too; what the kernel reads to fill a page is no read of its user's.
     func readableToo(_ flags: Int32) -> Int32 {
-        flags & OpenFlags.accessMode == O_WRONLY ? flags & ~OpenFlags.accessMode | O_RDWR : flags
+        flags & OpenFlags.accessMode == O_WRONLY ? flags & ~OpenFlags.accessMode | O_RDWR | OpenFlags.noAccessTime : flags
     }
 
     /// An open file for the data. `isDirect`: it can only be written directly, as we may not read it, or only append.

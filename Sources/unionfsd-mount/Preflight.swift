@@ -49,6 +49,7 @@ struct Preflight {
         record.work = options.work.map(Preflight.absolute)
         record.options = FileName(bytes: call.text)
         record.readOnly = options.isReadOnly
+        record.beganReadOnly = options.isReadOnly
         record.byEngine = options.form == .engine
         record.pid = Process.id
         record.start = Clock.realtime
@@ -58,7 +59,7 @@ struct Preflight {
         return record
     }
 
-    private static func absolute(_ path: FileName) -> FileName {
+    static func absolute(_ path: FileName) -> FileName {
         do throws(Errno) { return try MountTable.resolve(path).path } catch { return path }
     }
 }

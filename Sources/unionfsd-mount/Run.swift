@@ -36,6 +36,10 @@ struct Run {
             return 0
         }
         do throws(RegistryError) {
+            if call.options.isRemount {
+                try Remount.run(call)
+                return 0
+            }
             let preflight = try Preflight(call.options)
             for note in preflight.notes { Console.say(note) }
             if call.isFake { return 0 }
@@ -93,6 +97,7 @@ struct Run {
             if options.isVolatile, let work = layers.work { try? VolatileMarker.clear(work.fd) }
             throw RegistryError("cannot mount at \"\(mountpoint)\": \(error)")
         }
+        Remount.setFlags(mountpoint, options)
         return session
     }
 
@@ -201,6 +206,13 @@ struct Run {
                 statistics.addGauge(isUpgrade ? .upgrades : .restarts, 1)
                 Console.say("\(point): \(isUpgrade ? "another program" : "the process that served died; process \(Process.id)") goes on after \(pause) µs")
             })
+            if let flags = Remount.flags(record) {
+                record.readOnly = flags.contains(.readOnly)
+                // A private mount of the layers remembers by itself.
+                if layers.upperMount == nil, let filesystem = session.filesystem as? UnionFileSystem {
+                    do throws(Errno) { try filesystem.follow(flags) } catch { throw RegistryError("the flags of the mount: \(error.text)") }
+                }
+            }
             do throws(SessionError) {
                 try session.resume(OwnedFD(adopting: device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point, superblock: record.device)
             } catch {
@@ -225,6 +237,13 @@ struct Run {
 
     private mutating func work(_ session: Session, _ background: Background?) -> Int32 {
         record.pid = Process.id
+        (session.filesystem as? UnionFileSystem)?.onFollowMount = { [record, registration] in
+            guard let flags = Remount.flags(record) else { return nil }
+            var now = record
+            now.readOnly = flags.contains(.readOnly)
+            do throws(Errno) { try registration?.update(now) } catch { Console.say("\(now.mountpoint): what is listed of it is old: \(error.text)") }
+            return flags
+        }
         statistics.noteProcess()
         do throws(Errno) { try registration?.update(record) } catch { Console.say("\(record.mountpoint) is listed without its process: \(error.text)") }
         do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }

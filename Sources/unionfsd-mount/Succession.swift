@@ -40,7 +40,7 @@ struct Succession {
 
     /// What must stay open for a look at it.
     var descriptors: [FD] {
-        [memory, device, lock] + layers.layers + layers.dataLayers + (layers.work.map { [$0] } ?? []) + (claim.map { [$0.upper, $0.work] } ?? [])
+        [memory, device, lock] + layers.layers + layers.dataLayers + (layers.work.map { [$0] } ?? []) + (layers.upperMount.map { [$0] } ?? []) + (claim.map { [$0.upper, $0.work] } ?? [])
     }
 
     // ---- as text: `key=value` lines, an empty one, and the record ----
@@ -50,6 +50,7 @@ struct Succession {
         lines += layers.layers.map { "layer=\($0.raw)" } + layers.dataLayers.map { "data=\($0.raw)" }
         lines += layers.idMapped.map { "idmapped=\($0)" }
         if let work = layers.work { lines.append("work=\(work.raw)") }
+        if let mount = layers.upperMount { lines.append("upper_mount=\(mount.raw)") }
         if let claim { lines += ["claim=\(claim.upper.raw)", "claim=\(claim.work.raw)", "sole=\(claim.isSole ? 1 : 0)"] }
         return Array((lines.joined(separator: "\n") + "\n\n").utf8) + record.text
     }
@@ -80,7 +81,8 @@ struct Succession {
         self.lock = lock
         self.id = FileName(id)
         self.record = record
-        layers = HeldLayers(layers: numbers("layer"), dataLayers: numbers("data"), work: numbers("work").first, idMapped: (values["idmapped"] ?? []).compactMap { Int($0) })
+        layers = HeldLayers(layers: numbers("layer"), dataLayers: numbers("data"), work: numbers("work").first, idMapped: (values["idmapped"] ?? []).compactMap { Int($0) },
+                            upperMount: numbers("upper_mount").first)
         let claimed = numbers("claim")
         claim = claimed.count == 2 ? (claimed[0], claimed[1], values["sole"]?.first == "1") : nil
     }
@@ -90,8 +92,8 @@ struct Succession {
         self.memory = memory.file
         address = memory.address
         self.device = device
-        self.layers = HeldLayers(layers: layers.layers.map(\.root.fd), dataLayers: layers.dataLayers.map(\.root.fd), work: claim?.workDirectory,
-                                 idMapped: layers.layers.filter(\.isIDMapped).map(\.index))
+        self.layers = HeldLayers(layers: layers.layers.map(\.root.fd), dataLayers: layers.dataLayers.map(\.root.fd), work: layers.workDirectory,
+                                 idMapped: layers.layers.filter(\.isIDMapped).map(\.index), upperMount: layers.upperMount)
         self.claim = claim.map { ($0.upperDirectory, $0.workDirectory, $0.isSole) }
         lock = registration.lockFile
         id = registration.id

@@ -138,7 +138,7 @@ struct DescriptorTests {
     @Test func aClonedTreeIsReadOnly() throws {
         let s = try Scratch()
         try s.file("f", "text")
-        let tree = try s.path.withRef { p in try FD.cloneTree(p) }
+        let tree = try s.path.withRef { p in try FD.cloneReadOnly(p) }
         #expect(throws: Errno.readOnly) { _ = try tree.fd.open(NameRef("f"), 1) }
         #expect(throws: Errno.readOnly) { try tree.fd.unlink(NameRef("f")) }
         let file = try tree.fd.open(NameRef("f"), 0)

@@ -28,9 +28,13 @@ long cs_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint
 #define CS_RESOLVE_IN_ROOT 0x10
 /* A second descriptor of what an O_PATH descriptor stands for, through /proc/self/fd. */
 long cs_reopen(int fd, int flags);
-/* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)), read-only and without
-   access times (mount_setattr(2)). */
-long cs_open_tree_clone(const char *path);
+/* A private, non-recursive copy of the mount that path lies on, rooted at path (open_tree(2)), with other flags: MOUNT_ATTR_* of mount_setattr(2). */
+long cs_open_tree_clone(const char *path, uint64_t set, uint64_t clear);
+/* Of a mount by a descriptor of its root, as open_tree(2) gives it. */
+long cs_mount_setattr(int tree, uint64_t set, uint64_t clear);
+long cs_ioctl(int fd, uint32_t command);
+/* Reads a directory a little: its access time is what it would be after a readdir(3). */
+long cs_read_directory_once(int directory);
 long cs_close(int fd);
 long cs_dup_cloexec(int fd);
 
