@@ -17,8 +17,14 @@ public struct RemountRequest: Sendable {
                                                                 : "\"\(name)\" is not what the mount was made with, and cannot change while it is mounted: leave it out, or unmount and mount again")
         }
         let (set, clear) = asked.flagsGiven
-        var flags = present.subtracting(clear).union(set)
-        // One of the three, and relatime where it is none: mount(2) takes no word of them for "as before".
+        var flags = present
+        if asked.form == .engine {
+            // mount(8) hands over all flags that are to be, and leaves out those that are not, even where its user said `exec`. As mount(2) has it: without a word on access times they stay.
+            // `nodev` was not its word but ours, and stays.
+            flags.formIntersection(set.isDisjoint(with: .accessTimes) ? [.noDev, .readOnly, .noAccessTime, .noDirAccessTime, .relativeAccessTime, .strictAccessTime] : [.noDev, .readOnly])
+        }
+        flags = flags.subtracting(clear).union(set)
+        // One of the three; relatime where it is none.
         if flags.contains(.noAccessTime) { flags.subtract([.relativeAccessTime, .strictAccessTime]) } else if flags.contains(.strictAccessTime) {
             flags.remove(.relativeAccessTime)
         } else { flags.insert(.relativeAccessTime) }

@@ -75,3 +75,136 @@ lower_stays() {
     union --lower disk/root/lower --upper disk/root/upper --work disk/root/work -o "$1" mnt && times read mnt && times read mnt && unionfsd umount mnt || return 1
     times show disk/root/lower >after && diff before after
 }
+
+# mount(8) looks for its helpers in /sbin alone: in a mount namespace of our own ours is there, and a fstab(5) of our own.
+part_remount() {
+    local status=0
+    unshare -m --propagation private "$here/run" remounts || status=$?
+    check "all of these" test "$status" = 0
+}
+part_remounts() {
+    [ "$(findmnt -no PROPAGATION / | cut -d, -f1)" = private ] || die "this part is called by remount"
+    mkdir sbin lower upper work mnt plain && ln -s "$BIN/unionfsd-mount" sbin/mount.fuse.unionfsd
+    mount -t overlay -o "lowerdir=$SCRATCH/sbin:/usr/sbin" none /usr/sbin || die "no overlay over /usr/sbin"
+    touch fstab && mount --bind fstab /etc/fstab
+    echo below >lower/file && mkdir lower/dir && times make lower
+    lowers_remember "$SCRATCH/lower"
+    local layers="lowerdir=$SCRATCH/lower,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work"
+
+    heading "by mount(8) and what the mount has"
+    mount -t fuse.unionfsd none mnt -o "$layers" || die "not mounted"
+    check "ro" mount -o remount,ro mnt
+    check "shown by the kernel" is_shown ro
+    check "and by the list" test "$(unionfsd list --json | jq -r '.[0].read_only')" = true
+    check "no file is made" refuses "Read-only file system" touch mnt/new
+    check "nor written" refuses "Read-only file system" bash -c 'echo >>mnt/file'
+    check "it is read" grep -q below mnt/file
+    check "rw" mount -o remount,rw mnt
+    check "a lower file is changed" bash -c 'echo changed >mnt/file && grep -q changed upper/file'
+    exec 9>>mnt/file
+    check "ro, with a file open for writing" refuses "is busy" mount -o remount,ro mnt
+    check "which goes on being written" bash -c 'echo more >&9 && grep -q more mnt/file'
+    exec 9>&-
+    exec 9<>mnt/mapped && truncate -s 4096 mnt/mapped
+    check "ro, with a file open that a plain filesystem keeps busy too" refuses "is busy" mount -o remount,ro mnt
+    exec 9>&-
+    check "ro, when it is closed" mount -o remount,ro mnt
+    check "rw again, and noexec with it" mount -o remount,rw,noexec mnt
+    check "which is shown" is_shown noexec
+    check "and done" refuses "Permission denied" mnt/due-exec
+    check "exec" mount -o remount,exec mnt
+    check "done" mnt/due-exec
+    check "what was not named stays" is_shown nodev
+
+    heading "access times"
+    local flags
+    for flags in strictatime relatime noatime relatime,nodiratime strictatime,diratime noatime,diratime; do
+        check "remount,$flags: as on a plain filesystem" remounted_as_plain "$flags"
+        kill -KILL "$(unionfsd list --json | jq -r '.[0].pid')"
+        check "and after the death of the process that serves" reads_as_plain
+    done
+    umount plain
+    mount -o remount,strictatime mnt
+    check "another program, which goes on" unionfsd upgrade mnt
+    check "after that other flags still arrive" mount -o remount,noatime mnt
+    check "times stay" stays mnt/due-read
+    check "strictatime" mount -o remount,strictatime mnt
+    check "times move" moves mnt/due-read
+    check "ro" mount -o remount,ro mnt
+    check "times stay then" stays_unset mnt/due-read
+    check "rw, and they move" bash -c 'mount -o remount,rw mnt' && check "again" moves mnt/due-read
+    check "where nothing is passed through, too: noatime" without_passthrough
+
+    heading "from /etc/fstab, and as systemd calls"
+    umount mnt
+    echo "none $SCRATCH/mnt fuse.unionfsd $layers,redirect_dir=on,nosuid,relatime,x-systemd.requires=/ 0 0" >fstab
+    check "mount MNT" mount "$SCRATCH/mnt"
+    check "remount,ro" mount -o remount,ro "$SCRATCH/mnt"
+    check "what is in fstab is there still" is_shown nosuid
+    check "remount,rw" mount -o remount,rw "$SCRATCH/mnt"
+    check "remount alone" mount -o remount "$SCRATCH/mnt"
+    check "mount -o remount of a mount unit" mount -o "remount,$layers,redirect_dir=on,nosuid,noatime" -t fuse.unionfsd none "$SCRATCH/mnt"
+    check "noatime came" is_shown noatime
+    check "relative paths that lead to the same layers" mount.fuse.unionfsd none mnt -o remount,lowerdir=lower,upperdir=./upper,workdir=work
+    check "the engines' form, by the name of the command" unionfsd mount -o remount,relatime mnt
+    check "relatime came" is_shown relatime
+
+    heading "what cannot change"
+    check "other layers" refuses '"lowerdir" is not what the mount was made with, and cannot change' mount.fuse.unionfsd none mnt -o "remount,lowerdir=$SCRATCH/upper,ro"
+    check "another upper layer" refuses '"upperdir" is not what' mount.fuse.unionfsd none mnt -o "remount,upperdir=$SCRATCH/lower"
+    check "metacopy" refuses '"metacopy" is not what' mount -o remount,metacopy=on mnt
+    check "nothing has changed" is_shown rw
+    check "a flag beside it neither" mount.fuse.unionfsd none mnt -o remount,ro -f && check "nor by -f" is_shown rw
+    check "no mount of ours" refuses 'is not a mount of unionfsd' mount.fuse.unionfsd none "$SCRATCH" -o remount,ro
+    check "none at all" refuses 'No such file' mount.fuse.unionfsd none nowhere -o remount,ro
+    chmod 755 "$SCRATCH"
+    check "an ordinary user" refuses "only root|Permission denied|not this user" setpriv --reuid 12345 --regid 12345 --clear-groups "$BIN/unionfsd-mount" none mnt -o remount,ro
+    check "an ordinary user cannot have the process look either" refuses "" setpriv --reuid 12345 --regid 12345 --clear-groups python3 -c "import fcntl,os; fcntl.ioctl(os.open('mnt', os.O_RDONLY), 0xe53e)"
+    local elsewhere=$SCRATCH/other-run
+    check "without its entry the flags alone" env UNIONFSD_RUN_DIR="$elsewhere" mount.fuse.unionfsd none mnt -o remount,noatime
+    check "which came" is_shown noatime
+    check "and other words are not compared" refuses 'cannot be compared' env UNIONFSD_RUN_DIR="$elsewhere" mount.fuse.unionfsd none mnt -o "remount,$layers"
+    umount mnt
+
+    heading "what began read-only"
+    mount.fuse.unionfsd none mnt -o "$layers,ro"
+    check "stays so, with its reason" refuses 'was mounted read-only, and its upper layer is not open' mount.fuse.unionfsd none mnt -o remount,rw
+    check "also where its entry is not found" refuses 'was mounted read-only, and its upper layer is not open' env UNIONFSD_RUN_DIR="$elsewhere" mount.fuse.unionfsd none mnt -o remount,rw
+    check "shown so" is_shown ro
+    umount mnt
+    mount.fuse.unionfsd none mnt -o "lowerdir=$SCRATCH/lower"
+    check "a union without an upper layer is told that it stays so" bash -c 'mount.fuse.unionfsd none mnt -o remount,rw,noexec 2>err && grep -q "stays read-only: it has no upper layer" err'
+    check "shown" is_shown ro
+    check "and has the other flags" is_shown noexec
+    umount mnt
+    check "lower layers as they were" lowers_untouched
+}
+is_shown() { findmnt -no OPTIONS "$SCRATCH/mnt" | grep -qw "$1" || { findmnt -no OPTIONS "$SCRATCH/mnt"; return 1; }; }
+# refuses PATTERN COMMAND...: fails, and says so.
+refuses() {
+    local pattern=$1
+    shift
+    if timeout 60 "$@" >out 2>&1 </dev/null; then echo "  done: $*"; return 1; fi
+    grep -qE -- "$pattern" out || { cat out; return 1; }
+}
+remounted_as_plain() {
+    mount -o "remount,$1" mnt || return 1
+    # (Made anew: of `noatime` and `relatime` mount(2) takes the first, where mount(8) hands over the old one with the new.)
+    if mountpoint -q plain; then umount plain; fi
+    mount --bind upper plain && mount -o "remount,bind,$1" plain && reads_as_plain
+}
+# The same objects: once past the union, once in it.
+reads_as_plain() {
+    timeout 60 stat mnt >/dev/null || return 1
+    [ -e upper/due-read ] || find mnt -exec touch -h {} +
+    times act plain >expected && times act mnt upper >seen || return 1
+    # A mount that began with noatime lets the kernel keep symlinks.
+    diff <(grep -v '^link\|^follow' expected) <(grep -v '^link\|^follow' seen)
+}
+moves() { touch -ad 2001-01-01 "$1" && cat "$1" >/dev/null && [ "$(stat -c %X "$1")" -gt 1700000000 ]; }
+stays() { touch -ad 2001-01-01 "$1" && cat "$1" >/dev/null && [ "$(stat -c %X "$1")" -lt 1700000000 ]; }
+stays_unset() { local before && before=$(stat -c %x "$1") && sleep 0.05 && cat "$1" >/dev/null && [ "$(stat -c %x "$1")" = "$before" ]; }
+without_passthrough() {
+    umount mnt && union --lower lower --upper upper --work work -o strictatime,writeback=on mnt && moves mnt/due-read && mount -o remount,noatime mnt && stays mnt/due-read &&
+        mount -o remount,relatime mnt && moves mnt/due-read && kill -KILL "$(unionfsd list --json | jq -r '.[0].pid')" && moves mnt/due-read
+}
