@@ -6,6 +6,8 @@ public struct Capabilities: OptionSet, Sendable {
     public init(rawValue: UInt64) { self.rawValue = rawValue }
     public static let asyncRead = Capabilities(rawValue: FUSE_ASYNC_READ)
     public static let atomicTruncate = Capabilities(rawValue: FUSE_ATOMIC_O_TRUNC)
+    /// LOOKUP of `.` and `..` by node id: a file handle is found again (fuse_get_dentry, fuse_get_parent).
+    public static let exportSupport = Capabilities(rawValue: FUSE_EXPORT_SUPPORT)
     public static let bigWrites = Capabilities(rawValue: FUSE_BIG_WRITES)
     public static let dontMask = Capabilities(rawValue: FUSE_DONT_MASK)
     public static let ioctlOnDirectories = Capabilities(rawValue: FUSE_HAS_IOCTL_DIR)
@@ -40,7 +42,7 @@ public struct Capabilities: OptionSet, Sendable {
 /// What is asked of the kernel. It is agreed on only where the kernel offered it.
 ///
 /// Never asked for: POSIX_LOCKS and FLOCK_LOCKS, so that the kernel keeps all locks itself: they cost no request and survive
-/// the death of a worker. EXPORT_SUPPORT: no lookups of `.` and `..` by node id. AUTO_INVAL_DATA: we own the layers, the page
+/// the death of a worker. AUTO_INVAL_DATA: we own the layers, the page
 /// cache is dropped when we say so. CREATE_SUPP_GROUP and SECURITY_CTX: nothing here reads them. SPLICE: read and write only.
 public struct Wanted: Sendable {
     public enum ReaddirPlus: Sendable { case never, adaptive, always }
@@ -64,7 +66,8 @@ public struct Wanted: Sendable {
     public var explicitInvalidation = true
     /// Shared mmap of files with `OpenReplyFlags.directIO`.
     public var directIOAllowMmap = true
-    public var noExportSupport = true
+    /// File handles open again (open_by_handle_at(2)): only for a filesystem that serves LOOKUP of `.` and `..`. Else they are told and cannot be opened.
+    public var exportSupport = false
     /// Writes collect in the page cache. Excludes passthrough, which then is not asked for (process_init_reply ignores it).
     public var writebackCache = false
     public var passthrough = false
@@ -103,7 +106,7 @@ public struct Wanted: Sendable {
         if atomicTruncate { f.insert(.atomicTruncate) }
         if explicitInvalidation { f.insert(.explicitInvalidation) }
         if directIOAllowMmap { f.insert(.directIOAllowMmap) }
-        if noExportSupport { f.insert(.noExportSupport) }
+        f.insert(exportSupport ? .exportSupport : .noExportSupport)
         if writebackCache { f.insert(.writebackCache) }
         if passthrough, !writebackCache { f.insert(.passthrough) }
         if idmappedMounts { f.insert(.idmappedMounts) }

@@ -63,6 +63,7 @@ extension MountOptions {
             // overlayfs has words, fuse-overlayfs 0 and 1.
             durability = try OptionText.choice(name, value, [("auto", .auto), ("strict", .strict), ("volatile", .volatile),
                                                              ("1", .auto), ("0", .volatile)])
+        case "nfs_export": nfsExport = try OptionText.flag(name, value)
         case "userxattr": userXattr = try OptionText.flag(name, value)
         case "whiteouts":
             whiteouts = try OptionText.choice(name, value, [("overlay", .overlay), ("oci", .oci), ("both", .both)])
@@ -158,7 +159,7 @@ extension MountOptions {
              "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
              "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
             return true
-        case "nfs_export", "uuid":
+        case "uuid":
             if value.map({ $0.elementsEqual("off".utf8) || $0.elementsEqual("auto".utf8) }) ?? false { return true }
         case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount",
              "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "max_threads", "attr_timeout",
@@ -215,6 +216,8 @@ extension MountOptions {
             if durability == .volatile { notes.append("volatile is of no use without upperdir and is ignored") }
             durability = .auto
         }
+        // A reader of a lower file in passthrough has a node that loses its names to another when the file is copied up; its handle would be lost.
+        if nfsExport { coherent = true }
         // Asked for, harmless, and without effect: said once. What would do harm is refused by LayerStack.
         if allowRoot { notes.append("allow_root is not built: use allow_other") }
         if metacopy && redirectDir != .on {

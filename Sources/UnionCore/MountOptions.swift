@@ -106,6 +106,8 @@ public struct MountOptions: Sendable {
     public var whiteouts: Whiteouts = .both
 
     public var noACL = false
+    /// File handles of the mount can be opened (open_by_handle_at(2)): no inode is given up as long as it has a name.
+    public var nfsExport = false
     /// No xattr operations at all.
     public var noXattrs = false
     public var staticNlink = false

@@ -22,6 +22,7 @@ struct CachePolicy: Sendable {
         wanted.writebackCache = !options.isReadOnly && (options.writeback == .on || options.writeback == .auto && !wanted.passthrough)
         // A readlink(2) that the kernel answers by itself moves no access time.
         wanted.cacheSymlinks = AccessTimeRule(options.flags, isReadOnly: options.isReadOnly).moves == .never
+        wanted.exportSupport = options.nfsExport
         // Directories are read to know what is in them.
         wanted.readdirPlus = .always
         return wanted

@@ -257,7 +257,8 @@ struct TableHeader {
     var nextNode: UInt32 = 0
     var nextDentry: UInt32 = 0
     var lastGeneration: UInt32 = 0
-    var reserved: UInt32 = 0
+    /// i_generation of all inodes but the root: a file handle of another mount, whose node ids may be the same, is not this one's. 0 where handles cannot be opened.
+    var instance: UInt32 = 0
 }
 struct HandleHeader {
     var next: UInt32 = 0

@@ -126,7 +126,10 @@ extension InodeTable {
                 nodes[node].flags.insert(.unlinked)
                 unused = takeIdleBackingLocked(node)
             }
-            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else { return (fd, dataFD) }
+            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else {
+                freeIfUnusedLocked(node)
+                return (fd, dataFD)
+            }
             nodes[node].orphan = fd.raw
             nodes[node].dataFD = dataFD.raw
             orphans += 1
@@ -146,7 +149,7 @@ extension InodeTable {
             guard d != 0 else { return }
             let node = dentries[d].node
             let stale = find(newParent, newName)
-            if stale != 0 { removeNameLocked(stale) }
+            if stale != 0 { removeForgottenNameLocked(stale) }
             nodes[node].lookups += 1
             defer { nodes[node].lookups -= 1 }
             removeNameLocked(d)
@@ -191,7 +194,7 @@ extension InodeTable {
             let isCounted = stale != 0 && dentries[stale].node == node
             nodes[node].lookups += 1
             Inflight.counted(node, mutex.journal)
-            if stale != 0 { removeNameLocked(stale) }
+            if stale != 0 { removeForgottenNameLocked(stale) }
             try addNameLocked(node, parent, name, inUpper: true)
             nodes[node].flags.remove(.unlinked)
             if nodes[node].unionLinks > 0, !isCounted { nodes[node].unionLinks += 1 }

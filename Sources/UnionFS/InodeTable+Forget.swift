@@ -78,7 +78,7 @@ extension InodeTable {
         // Up through the parents that only their children kept.
         while node != 0, node != Self.root {
             let record = nodes[node]
-            guard record.flags.contains(.inUse), record.lookups == 0, record.children == 0 else { return }
+            guard record.flags.contains(.inUse), record.lookups == 0, record.children == 0, !isKeptLocked(record) else { return }
             // First out of use, so that losing its names does not come back here for itself.
             nodes[node].flags.remove(.inUse)
             if record.flags.contains(.hashed) { removeNumberLocked(node) }

@@ -45,9 +45,17 @@ final class InodeTable: @unchecked Sendable {
     /// Called with the id of a backing that nobody needs any more, no lock held.
     var onUnusedBacking: (@Sendable (UInt32) -> Void)?
 
+    /// File handles can be opened: nodes with a name stay though the kernel has forgotten them (`InodeTable+Export.swift`).
+    let isExported: Bool
+    /// From so many on those that were forgotten go after all.
+    var mostLive = RecordRegion.nodeCapacity - 65536
+    var evictionHand: UInt32 = 2
+    var isEvicting = false
+
     static let root: UInt32 = 1
 
-    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, rootIsMerged: Bool = false, statistics: MountStatistics? = nil) {
+    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, rootIsMerged: Bool = false, isExported: Bool = false, statistics: MountStatistics? = nil) {
+        self.isExported = isExported
         self.region = region
         self.statistics = statistics
         statistics?.setGauge(.inodes, 1)
@@ -66,7 +74,7 @@ final class InodeTable: @unchecked Sendable {
         if rootIsMerged { record.flags.insert(.merged) }
         mutex.locked {
             nodes[Self.root] = record
-            header[0] = TableHeader(nextNode: 2, nextDentry: 1)
+            header[0] = TableHeader(nextNode: 2, nextDentry: 1, instance: isExported ? UInt32.random(in: 1...UInt32.max) : 0)
         }
     }
 
@@ -253,7 +261,7 @@ final class InodeTable: @unchecked Sendable {
             if let name {
                 // Under a name that is made, nothing can be known but what a crash of ours forgot to remove.
                 let stale = find(parent, name)
-                if stale != 0 { removeNameLocked(stale) }
+                if stale != 0 { removeForgottenNameLocked(stale) }
             }
             let node = try takeLocked()
             var record = NodeRecord()
@@ -286,6 +294,7 @@ final class InodeTable: @unchecked Sendable {
     }
 
     private func takeLocked() throws(Errno) -> UInt32 {
+        if isExported, live >= mostLive { evictLocked() }
         if let free = freeNodes.popLast() { return free }
         guard nextNode < nodes.capacity else { throw .noMemory }
         nextNode += 1

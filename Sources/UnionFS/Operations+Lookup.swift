@@ -8,6 +8,7 @@ extension UnionFileSystem {
     /// A known name: one statx. Else, where the directory's listing is known, one statx of the layer that has it, and none for a name that is nowhere; where it
     /// is not, one for each layer of the directory down to the first that has it.
     func serveLookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        if name.isDotOrDotDot { return try lookupByHandle(parent, isParent: name.count == 2) }
         let parent = try table.node(parent)
         if name.count > 255 { throw .nameTooLong }
         return try withResources { () throws(Errno) in try lookup(parent, name) }
@@ -26,6 +27,22 @@ extension UnionFileSystem {
             }
         }
         return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in try lookupHere(directory, name) }
+    }
+
+    /// What a file handle names, or the directory above it (`InodeTable+Export.swift`). One statx.
+    private func lookupByHandle(_ id: UInt64, isParent: Bool) throws(Errno) -> Entry {
+        guard table.isExported else { throw .stale }
+        var id = id
+        if isParent {
+            let node = try table.node(id)
+            guard let above = node == InodeTable.root ? node : table.nameAndParent(node)?.parent else { throw .stale }
+            id = table.id(above)
+        }
+        let node = try table.counted(id)
+        do throws(Errno) { return entry(node, try withResources { () throws(Errno) in try objectStatus(node) }) } catch {
+            table.forget(node, 1)
+            throw error == .noEntry ? .stale : error
+        }
     }
 
     /// - Precondition: the table does not know the name.

@@ -63,7 +63,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
         let status = try top.fd.status()
         table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: top.layer),
-                           rootLayer: top.layer, rootIsUpper: layers.hasUpper, rootIsMerged: layers.root.isMerged, statistics: statistics)
+                           rootLayer: top.layer, rootIsUpper: layers.hasUpper, rootIsMerged: layers.root.isMerged, isExported: options.nfsExport, statistics: statistics)
         handles = HandleTable(region: region, statistics: statistics)
         // Half for directories, the rest for open files and what a request needs for itself.
         directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)), statistics: statistics)
@@ -370,7 +370,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         try withObject(node) { (fd, name, layer) throws(Errno) in try stack.status(fd, name, layer: layer) }
     }
     func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
-        Entry(node: table.id(node), generation: 0, attributes: shown(status, node), attributeSeconds: knownSeconds(node), entrySeconds: policy.seconds)
+        Entry(node: table.id(node), generation: UInt64(table.instance), attributes: shown(status, node), attributeSeconds: knownSeconds(node), entrySeconds: policy.seconds)
     }
 
     /// Again, once, for what failed for want of something that we can give back: descriptors of the cache; room on the disk that removed files

@@ -208,3 +208,145 @@ without_passthrough() {
     umount mnt && union --lower lower --upper upper --work work -o strictatime,writeback=on mnt && moves mnt/due-read && mount -o remount,noatime mnt && stays mnt/due-read &&
         mount -o remount,relatime mnt && moves mnt/due-read && kill -KILL "$(unionfsd list --json | jq -r '.[0].pid')" && moves mnt/due-read
 }
+
+handles() { timeout 60 python3 "$here/handles.py" "$@"; }
+drop_caches() { sync && echo 3 >/proc/sys/vm/drop_caches; }
+# The kernel forgets an inode a moment after its cache is dropped.
+forgotten() {
+    local try
+    drop_caches
+    for try in {1..50}; do [ "$(unionfsd stats --json mnt | jq '.requests.FORGET.count + .requests.BATCH_FORGET.count')" = 0 ] || break; sleep 0.1; done
+}
+objects=(. file dir dir/deep dir/deep/one link fifo names/a names/b upper-file upper-dir upper-dir/two)
+
+make_objects() {
+    rm -rf --one-file-system lower upper work
+    mkdir -p lower/dir/deep lower/names upper work mnt
+    echo lower >lower/file && echo one >lower/dir/deep/one && ln -s file lower/link && mkfifo lower/fifo && echo names >lower/names/a && ln lower/names/a lower/names/b
+    head -c 300000 /dev/zero >lower/large
+}
+mount_exported() { union --lower lower --upper upper --work work -o nfs_export=on "$@" mnt; }
+upper_objects() { echo upper >mnt/upper-file && mkdir mnt/upper-dir && echo two >mnt/upper-dir/two; }
+# What the names say now, in the form of handles.py open.
+by_names() {
+    local name
+    for name; do
+        [ -e "mnt/$name" ] || [ -L "mnt/$name" ] || { echo ESTALE && continue; }
+        printf '%s' "$(stat -c '%i %h %A' "mnt/$name")"
+        if [ -L "mnt/$name" ]; then printf ' %s' "$(readlink "mnt/$name")"
+        elif [ -f "mnt/$name" ]; then printf ' %s' "$(cat "mnt/$name")"
+        elif [ -d "mnt/$name" ]; then printf ' %s %s' "$(cd "mnt/$name" && pwd -P)" "$(find "mnt/$name" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd,)"
+        fi
+        echo
+    done
+}
+taken() { handles take mnt "$@" >taken; }
+# lead_to NAME...: the handles of file `taken` lead to these now.
+lead_to() {
+    local all
+    mapfile -t all <taken
+    handles open mnt "${all[@]}" >opened
+    by_names "$@" >named
+    diff named opened
+}
+
+part_handles() {
+    make_objects
+    lowers_remember "$SCRATCH/lower"
+    heading "without nfs_export"
+    union --lower lower --upper upper --work work mnt || die "not mounted"
+    check "no handle is told, as with overlayfs" test "$(handles take mnt file dir . | sort -u)" = ENOTSUP
+    check "but for those that need not open" taken --fid file dir .
+    check "and these do not open" test "$(mapfile -t all <taken && handles open mnt "${all[@]}" | cut -d' ' -f2 | paste -sd,)" = ESTALE,ESTALE,ESTALE
+    unionfsd umount mnt
+    rm -rf upper work && mkdir upper work
+
+    heading "with nfs_export=on"
+    mount_exported || die "not mounted"
+    upper_objects
+    check "each object has a handle" taken "${objects[@]}"
+    check "each handle opens" lead_to "${objects[@]}"
+    forgotten
+    check "when the kernel has forgotten all" lead_to "${objects[@]}"
+    check "in another order, directories by their children's way up" deep_first
+    chmod 600 mnt/file mnt/names/a && echo more >>mnt/dir/deep/one && touch -h mnt/link && chmod 700 mnt/dir mnt/dir/deep
+    check "after a copy-up" lead_to "${objects[@]}"
+    forgotten
+    check "forgotten again" lead_to "${objects[@]}"
+    mv mnt/file mnt/upper-dir/moved && mv mnt/dir mnt/elsewhere && mv mnt/upper-file mnt/elsewhere/deep/up
+    forgotten
+    renamed=(. upper-dir/moved elsewhere elsewhere/deep elsewhere/deep/one link fifo names/a names/b elsewhere/deep/up upper-dir upper-dir/two)
+    check "after renames" lead_to "${renamed[@]}"
+    kill -KILL "$(unionfsd list --json | jq -r '.[0].pid')"
+    check "after the death of the process that serves" lead_to "${renamed[@]}"
+    forgotten
+    kill -KILL "$(unionfsd list --json | jq -r '.[0].pid')"
+    check "and what was forgotten before it" lead_to "${renamed[@]}"
+    check "another program, which goes on" unionfsd upgrade mnt
+    check "knows them too" lead_to "${renamed[@]}"
+    check "a large file that is read while it is copied up" large_read
+    exec 8<mnt/elsewhere/deep/one
+    rm mnt/link mnt/fifo mnt/upper-dir/moved mnt/elsewhere/deep/one && echo another >mnt/link && echo another >mnt/fifo && mkdir mnt/upper-dir/moved
+    check "what is removed and open" still_open
+    exec 8<&-
+    forgotten
+    removed=(. none elsewhere elsewhere/deep none none none names/a names/b elsewhere/deep/up upper-dir upper-dir/two)
+    check "what was removed is nowhere, though its name is another's" lead_to "${removed[@]}"
+    rm mnt/names/a
+    check "one name of two" lead_to . none elsewhere elsewhere/deep none none none names/b names/b elsewhere/deep/up upper-dir upper-dir/two
+    rm -r mnt/elsewhere mnt/names
+    forgotten
+    check "a whole tree" lead_to . none none none none none none none none none upper-dir upper-dir/two
+    unionfsd umount mnt
+
+    heading "of another mount"
+    rm -rf upper work && mkdir upper work
+    mount_exported || die "not mounted"
+    upper_objects && taken "${objects[@]}"
+    unionfsd umount mnt && mount_exported || die "not mounted"
+    check "the same layers, mounted again: nowhere but the root" lead_to . none none none none none none none none none none none
+    find mnt >/dev/null
+    check "nor when it has all of the same nodes" lead_to . none none none none none none none none none none none
+    unionfsd umount mnt
+    check "made up" made_up
+
+    heading "fanotify"
+    rm -rf upper work && mkdir upper work
+    mount_exported || die "not mounted"
+    local ino && ino=$(stat -c %i mnt)
+    check "events by handle and name, which open" watched "create name=new in=$ino" "create name=made in=$ino" "moved name=renamed in=$ino"
+    check "of the object, too" grep -q "^modify name=new in=$ino object=[0-9]" events
+    unionfsd umount mnt
+    check "lower layers as they were" lowers_untouched
+}
+deep_first() {
+    local names=(dir/deep/one dir/deep upper-dir/two names/b) all
+    handles take mnt "${names[@]}" >deep && forgotten && mapfile -t all <deep && handles open mnt "${all[@]}" >opened
+    by_names "${names[@]}" | diff - opened
+}
+large_read() {
+    local handle
+    handle=$(handles take mnt large) && exec 7<mnt/large && echo x >>mnt/large && exec 7<&- || return 1
+    forgotten
+    handles open mnt "$handle" >opened && [ "$(cut -d' ' -f1 opened)" = "$(stat -c %i mnt/large)" ]
+}
+still_open() {
+    local all
+    mapfile -t all <taken
+    [ "$(handles open mnt "${all[4]}" | cut -d' ' -f2,4-)" = "0 one
+more" ] || { handles open mnt "${all[4]}"; return 1; }
+}
+made_up() {
+    local number texts=()
+    mount_exported || return 1
+    find mnt >/dev/null
+    for number in {0..40}; do texts+=("129:$(printf '%08x%08x%08x' "$number" "$number" "$number")" "129:$(printf '%08x%08x%08x' 0 "$number" 0)"); done
+    # By chance one node in 40 can have an id like these, never with its generation; the root is no secret.
+    handles open mnt "${texts[@]}" | grep -v ESTALE >found
+    [ "$(wc -l <found)" -le 1 ] && unionfsd umount mnt
+}
+watched() {
+    local line
+    handles watch mnt 'echo a >new; mkdir made; mv new renamed' >events || { cat events; return 1; }
+    for line; do grep -qxF "$line" events || { echo "no \"$line\" in:"; cat events; return 1; }; done
+}

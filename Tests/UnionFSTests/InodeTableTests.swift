@@ -56,6 +56,53 @@ struct InodeTableTests {
         #expect(model.check() == [] && model.table.count == 1, "TABLE_SEED=\(seed)")
     }
 
+    /// With file handles (`nfs_export=on`) a node stays while it has a name; ids lead to it or nowhere, over a death too.
+    @Test func forgottenNodesStayForTheirHandles() throws {
+        let region = try RecordRegion()
+        func table() -> InodeTable { InodeTable(region: region, rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true) }
+        let before = table()
+        #expect(before.instance != 0)
+        func enter(_ parent: UInt32, _ name: FileName, _ ino: UInt64, _ mode: UInt32 = 0o100644) throws -> UInt32 {
+            try name.withRef { n in try before.enter(parent, n, found(ino, mode), isIdentifiedByNumber: false, mayHaveOtherNames: false) }
+        }
+        let directory = try enter(InodeTable.root, "d", 2, 0o040755), file = try enter(directory, "f", 3), other = try enter(InodeTable.root, "g", 4)
+        let ids = [directory, file, other].map(before.id)
+        for node in [file, other, directory] { before.forget(node, 1) }
+        #expect(before.count == 4)
+        #expect(try before.counted(ids[1]) == file)
+        before.forget(file, 1)
+        // Its name goes while nobody has it: so does the node.
+        before.removed(InodeTable.root, NameRef("g"), orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: true)
+        #expect(throws: Errno.stale) { try before.counted(ids[2]) }
+        #expect(before.count == 3 && before.isSettled)
+
+        let after = table()
+        let handles = HandleTable(region: region)
+        _ = after.rebuild(handles)
+        #expect(after.instance == before.instance)
+        #expect(try after.counted(ids[1]) == file && after.counted(ids[0]) == directory)
+        #expect(after.nameAndParent(file)?.parent == directory)
+        #expect(throws: Errno.stale) { try after.counted(ids[2]) }
+        after.removed(directory, NameRef("f"), orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: true)
+        after.forget(file, 1)
+        #expect(throws: Errno.stale) { try after.counted(ids[1]) }
+    }
+
+    /// A table that is full gives up those that the kernel has forgotten, and none that it knows.
+    @Test func aFullTableGivesUpWhatIsForgotten() throws {
+        let table = InodeTable(region: try RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true)
+        table.mostLive = 3000
+        func enter(_ number: Int) throws -> UInt64 {
+            table.id(try FileName("name\(number)").withRef { n in
+                try table.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+            })
+        }
+        let known = try (0..<1000).map(enter)
+        for number in 1000..<20_000 { table.forget(try table.node(try enter(number)), 1) }
+        #expect(table.count <= 3000 && table.isSettled)
+        for id in known { #expect(try table.node(id) != 0) }
+    }
+
     /// Memory goes back page by page while some live on, and all at once at the end; who lives on is as before, and no id comes again.
     @Test func forgottenMemoryIsGivenBack() throws {
         let table = try table()
