@@ -275,6 +275,14 @@ _Static_assert(sizeof(struct cs_fsxattr) == sizeof(struct fsxattr), "struct fsxa
 long cs_fsgetxattr(int fd, struct cs_fsxattr *a) { RET(ioctl(fd, FS_IOC_FSGETXATTR, a)); }
 long cs_fssetxattr(int fd, const struct cs_fsxattr *a) { RET(ioctl(fd, FS_IOC_FSSETXATTR, a)); }
 struct fsuuid2_ { uint8_t len; uint8_t uuid[16]; };
+long cs_measure_verity(int fd, uint16_t *algorithm, uint8_t digest[64]) {
+	/* struct fsverity_digest and FS_IOC_MEASURE_VERITY of <linux/fsverity.h>. */
+	struct { uint16_t algorithm, size; uint8_t digest[64]; } d = { 0, 64, { 0 } };
+	if (ioctl(fd, _IOWR('f', 134, uint32_t), &d) < 0) return -(long)errno;
+	*algorithm = d.algorithm;
+	memcpy(digest, d.digest, d.size <= 64 ? d.size : 64);
+	return d.size <= 64 ? d.size : 64;
+}
 long cs_fsuuid(int fd, uint8_t uuid[16]) {
 	struct fsuuid2_ u;
 	memset(&u, 0, sizeof u);

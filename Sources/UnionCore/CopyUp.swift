@@ -85,8 +85,9 @@ extension LayerStack {
     }
 
     private func stageFile(_ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool) throws(Errno) -> StagedCopy {
-        var leavesData = false
-        if case .metadata = extent { leavesData = makesMetacopies }
+        var note: MetacopyNote?
+        if case .metadata = extent, makesMetacopies { note = try noteOfData(source) }
+        let leavesData = note != nil
         try step(.openSource)
         let from = leavesData ? OwnedFD(adopting: -1) : try openSourceData(source)
         try step(.makeTemporary)
@@ -101,10 +102,10 @@ extension LayerStack {
         }
         do throws(Errno) {
             var copied: (bytes: UInt64, isReflinked: Bool) = (0, false)
-            if leavesData {
+            if let note {
                 try step(.setMetacopy)
                 try to.fd.truncate(Int64(clamping: source.status.size))
-                try to.fd.setXattr(NameRef.empty, OverlayXattr.metacopy.name(xattrs), [])
+                try to.fd.setXattr(NameRef.empty, OverlayXattr.metacopy.name(xattrs), note.bytes)
             } else {
                 let stored = source.data == nil ? source.status : try from.fd.status()
                 copied = try copyData(from: from.fd, to: to.fd, size: source.status.size, stored: stored, extent)
@@ -131,7 +132,7 @@ extension LayerStack {
         if options.durability != .strict, keepsWriteOrder { try file.awaitSync(0, 0) } else { try file.sync() }
     }
 
-    private func openSourceData(_ source: CopyUpSource) throws(Errno) -> OwnedFD {
+    func openSourceData(_ source: CopyUpSource) throws(Errno) -> OwnedFD {
         if let data = source.data { return try data.reopenQuietly(O_RDONLY) }
         if source.name.isEmpty { return try source.directory.reopenQuietly(O_RDONLY) }
         return try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)

@@ -26,7 +26,7 @@ public final class Layer: Sendable {
     let hasHandles: Bool
 
     init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?, isIDMapped: Bool,
-         markers: DirectoryMarkers, size: UInt64) {
+         markers: DirectoryMarkers, size: UInt64, knowsUUID: Bool = true) {
         self.index = index
         self.isUpper = isUpper
         self.path = path
@@ -34,7 +34,7 @@ public final class Layer: Sendable {
         self.device = device
         self.override = override
         self.isIDMapped = isIDMapped
-        uuid = root.fd.filesystemUUID()
+        uuid = knowsUUID ? root.fd.filesystemUUID() : [UInt8](repeating: 0, count: 16)
         var form: HandleForm?
         var named = false
         do throws(Errno) {

@@ -233,7 +233,7 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, isIDMapped: isIDMapped, markers: markers, size: status.size)
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, isIDMapped: isIDMapped, markers: markers, size: status.size, knowsUUID: options.uuid != .off)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
         }

@@ -53,7 +53,9 @@ extension MountOptions {
         case "redirect_dir":
             redirectDir = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("follow", .follow), ("nofollow", .noFollow)])
             redirectDirGiven = true
-        case "metacopy": metacopy = try OptionText.flag(name, value)
+        case "metacopy":
+            metacopy = try OptionText.flag(name, value)
+            metacopyRefused = !metacopy
         case "index":
             index = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("auto", .auto)])
         case "xino":
@@ -83,11 +85,14 @@ extension MountOptions {
         case "hang_timeout": hangSeconds = UInt32(clamping: min(try OptionText.number(name, value), 86_400))
         case "threads": threads = Int(min(try OptionText.number(name, value), 64))
         case "threaded": threads = try OptionText.flag(name, value) ? nil : 1
-        case "verity":
-            let wanted = try OptionText.choice(name, value, [("off", false), ("on", true), ("require", true)])
-            if wanted {
-                if form == .strict { throw OptionError("verity is not supported: layers are not checked against fs-verity digests; leave the option out") }
-                notes.append("option \"verity\" ignored: layers are not checked against fs-verity digests")
+        case "verity": verity = try OptionText.choice(name, value, [("off", .off), ("on", .on), ("require", .require)])
+        case "uuid":
+            let isWanted = try OptionText.choice(name, value, [("on", true), ("auto", false), ("null", false), ("off", false)])
+            uuid = value?.elementsEqual("off".utf8) == true ? .off : .null
+            if isWanted {
+                let reason = "a FUSE mount has no UUID, and its f_fsid (statfs(2)) is 0, as the kernel says"
+                if form == .strict { throw OptionError("uuid=on is not possible: \(reason); leave the option out") }
+                notes.append("option \"uuid\" ignored: \(reason)")
             }
         default: return false
         }
@@ -159,8 +164,6 @@ extension MountOptions {
              "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
              "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
             return true
-        case "uuid":
-            if value.map({ $0.elementsEqual("off".utf8) || $0.elementsEqual("auto".utf8) }) ?? false { return true }
         case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount",
              "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "max_threads", "attr_timeout",
              "entry_timeout", "negative_timeout", "ac_attr_timeout", "blkdev", "big_writes", "nonempty",
@@ -220,6 +223,11 @@ extension MountOptions {
         if nfsExport { coherent = true }
         // Asked for, harmless, and without effect: said once. What would do harm is refused by LayerStack.
         if allowRoot { notes.append("allow_root is not built: use allow_other") }
+        if verity != .off {
+            // As overlayfs: it is metacopy files that have digests.
+            if metacopyRefused { throw OptionError("verity needs metacopy=on") }
+            metacopy = true
+        }
         if metacopy && redirectDir != .on {
             // As overlayfs: metacopy finds its data through redirects.
             if redirectDirGiven && redirectDir != .follow {

@@ -81,6 +81,12 @@ public struct MountOptions: Sendable {
         /// Names that begin with `.wh.` are markers and no files.
         public var readsNames: Bool { self != .overlay }
     }
+    public enum Verity: Sendable, Equatable {
+        /// fs-verity digests in metacopy files: not looked at; the data must have them where there are any; each must have one.
+        case off, on, require
+    }
+    /// Of overlayfs itself. `off`: nor are those of the layers' filesystems looked at.
+    public enum UUID: Sendable, Equatable { case null, off }
     public enum Transport: Sendable, Equatable { case auto, dev, uring }
 
     public var form: CallForm
@@ -98,6 +104,8 @@ public struct MountOptions: Sendable {
     public var redirectDir: RedirectDir
     /// The first change of a file's metadata leaves its data in the lower layer, and layers that have such files are followed.
     public var metacopy = false
+    public var verity: Verity = .off
+    public var uuid: UUID = .null
     public var index: Switch
     public var xino: Switch = .auto
     public var durability: Durability = .auto
@@ -160,6 +168,8 @@ public struct MountOptions: Sendable {
 
     /// `redirect_dir` was written out, so that `metacopy=on` must not change it.
     var redirectDirGiven = false
+    /// `metacopy=off` was written out.
+    var metacopyRefused = false
     /// Lines for the log: what was passed over, and why. Not errors.
     public var notes: [String] = []
 

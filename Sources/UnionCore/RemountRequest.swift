@@ -57,6 +57,8 @@ public struct RemountRequest: Sendable {
         case "whiteouts": return asked.whiteouts == live.whiteouts
         case "noacl": return asked.noACL == live.noACL
         case "nfs_export": return asked.nfsExport == live.nfsExport
+        case "verity": return asked.verity == live.verity
+        case "uuid": return asked.uuid == live.uuid
         case "noxattrs": return asked.noXattrs == live.noXattrs
         case "static_nlink": return asked.staticNlink == live.staticNlink
         case "coherent": return asked.coherent == live.coherent
@@ -79,7 +81,7 @@ public struct RemountRequest: Sendable {
     }
     /// Those of the second list above.
     private static let compared: Set<String> = [
-        "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino", "volatile", "fsync", "userxattr", "whiteouts", "noacl", "noxattrs", "nfs_export",
+        "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino", "volatile", "fsync", "userxattr", "whiteouts", "noacl", "noxattrs", "nfs_export", "verity", "uuid",
         "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "threads", "threaded", "squash_to_root", "squash_to_uid", "squash_to_gid", "uidmapping", "gidmapping",
         "xattr_permissions", "context", "fscontext", "defcontext", "rootcontext", "fsname", "subtype",
     ]

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinuxSys
 internal import MountState
 internal import UnionCore
@@ -134,6 +135,7 @@ extension UnionFileSystem {
         let fd = FD(raw: record.orphan)
         let data = record.flags.contains(.metacopy) ? FD(raw: record.dataFD) : nil
         if let data, !data.isValid { throw .io }
+        if data != nil, stack.options.verity != .off { _ = try openData(node, O_RDONLY) }
         let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try stack.status(fd, NameRef.empty, layer: Int(record.layer)), data: data)
         // Nothing would lead from a copy without a name to its data.
         var extent = extent

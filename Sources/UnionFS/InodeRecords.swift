@@ -96,6 +96,8 @@ struct NodeFlags: OptionSet {
     static let storable = NodeFlags(rawValue: 262144)
     /// A directory whose attributes the kernel may have: what changes them without its knowing is said.
     static let told = NodeFlags(rawValue: 524288)
+    /// A metacopy whose data were held against the digest that it has (`verity`).
+    static let dataVerified = NodeFlags(rawValue: 1048576)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }

@@ -79,6 +79,7 @@ extension InodeTable {
             nodes[node].dataBlocks = blocks ?? NodeRecord.unknownBlocks
         }
     }
+    func noteVerified(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.dataVerified) } }
     /// A metacopy has its data now. A descriptor of the lower ones stays open until the node goes: a request may be using its number.
     func dataCopiedUp(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.metacopy) } }
 

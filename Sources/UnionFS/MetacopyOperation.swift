@@ -35,7 +35,11 @@ extension UnionFileSystem {
             guard record.flags.contains(.metacopy) else {
                 return try openObject(node, flags)
             }
-            if record.dataFD >= 0 { return try FD(raw: record.dataFD).reopenQuietly(flags) }
+            if record.dataFD >= 0 {
+                let file = try FD(raw: record.dataFD).reopenQuietly(flags)
+                try verify(node, file.fd)
+                return file
+            }
             var location = InodeTable.Location()
             guard table.locate(node, &location) else {
                 if table[node].dataFD >= 0 || !table[node].flags.contains(.metacopy) { continue }
@@ -47,14 +51,25 @@ extension UnionFileSystem {
                 let file = try object.fd.reopenQuietly(flags)
                 return file.release()
             }
-            if let raw { return OwnedFD(adopting: raw.raw) }
+            guard let raw else { continue }
+            let file = OwnedFD(adopting: raw.raw)
+            try verify(node, file.fd)
+            return file
         }
+    }
+
+    /// `verity`: once, the data against the digest that the metacopy file has. Nothing for a mount without that option.
+    private func verify(_ node: UInt32, _ data: FD) throws(Errno) {
+        guard stack.options.verity != .off, !table[node].flags.contains(.dataVerified) else { return }
+        try withObject(node) { (fd, name, _) throws(Errno) in try stack.verifyData(data, of: fd, name) }
+        table.noteVerified(node)
     }
 
     /// For a copy-up of a lower metacopy file that copies data: where they are.
     func dataOfMetacopy(_ node: UInt32, _ extent: CopyUpExtent) throws(Errno) -> OwnedFD {
         guard table[node].flags.contains(.metacopy) else { return OwnedFD(adopting: -1) }
-        if case .metadata = extent, stack.makesMetacopies { return OwnedFD(adopting: -1) }
+        // The next metacopy says what their digest is.
+        if case .metadata = extent, stack.makesMetacopies, stack.options.verity == .off { return OwnedFD(adopting: -1) }
         return try openData(node, O_RDONLY)
     }
 

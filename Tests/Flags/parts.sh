@@ -350,3 +350,101 @@ watched() {
     handles watch mnt 'echo a >new; mkdir made; mv new renamed' >events || { cat events; return 1; }
     for line; do grep -qxF "$line" events || { echo "no \"$line\" in:"; cat events; return 1; }; done
 }
+
+origin_of() { getfattr -h -e hex -n trusted.overlay.origin "$1" 2>/dev/null | sed -n 's/.*=0x//p'; }
+part_uuid() {
+    make_objects
+    lowers_remember "$SCRATCH/lower"
+    union --lower lower --upper upper --work work mnt || die "not mounted"
+    check "a FUSE mount has no f_fsid, whatever is asked" test "$(stat -f -c %i mnt)" = 0
+    unionfsd umount mnt
+    check "uuid=on is refused, with the reason" refuses 'uuid=on is not possible: a FUSE mount has no UUID' unionfsd mount --lower lower -o uuid=on mnt
+    check "and told to an engine" engine_told
+    for form in null off auto; do check "uuid=$form is taken" mounts_with "uuid=$form"; done
+
+    # What the two write of one and the same file.
+    union --lower lower --upper upper --work work -o uuid=off mnt && ino=$(stat -c %i mnt/file) && chmod 600 mnt/file && unionfsd umount mnt
+    mkdir kernel-upper kernel-work
+    mount -t overlay overlay -o lowerdir=lower,upperdir=kernel-upper,workdir=kernel-work,index=on,uuid=off mnt && chmod 600 mnt/file && umount mnt
+    check "uuid=off: origins have none, as the kernel's" test "$(origin_of upper/file)" = "$(origin_of kernel-upper/file)"
+    check "there is one" test -n "$(origin_of upper/file)"
+    check "none of its UUID" grep -qE '^00fb[0-9a-f]{2}00[0-9a-f]{2}0{32}' <(origin_of upper/file)
+    union --lower lower --upper upper --work work -o uuid=off mnt
+    check "the number stays over another mount" test "$(stat -c %i mnt/file)" = "$ino"
+    unionfsd umount mnt
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,index=on,uuid=off mnt
+    check "and with the kernel's overlayfs" test "$(stat -c %i mnt/file)" = "$ino"
+    umount mnt
+
+    rm -rf upper work kernel-upper kernel-work && mkdir upper work
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,uuid=on mnt && fsid=$(stat -f -c %i mnt) && umount mnt
+    union --lower lower --upper upper --work work mnt && echo x >mnt/new && unionfsd umount mnt
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,uuid=on mnt
+    check "the UUID that the kernel's overlayfs gave an upper layer is kept for it" test "$(stat -f -c %i mnt)" = "$fsid"
+    umount mnt
+    check "lower layers as they were" lowers_untouched
+}
+engine_told() {
+    unionfsd-mount -o lowerdir=lower,uuid=on mnt 2>err </dev/null || return 1
+    unionfsd umount mnt && grep -q 'option "uuid" ignored: a FUSE mount has no UUID' err
+}
+mounts_with() { union --lower lower --upper upper --work work -o "$1" mnt && unionfsd umount mnt; }
+
+# metacopy NAME [HEX]: a metacopy of data/NAME in lower, with that value of overlay.metacopy.
+metacopy() {
+    : >"lower/$1"
+    truncate -s 5 "lower/$1"
+    if [ -n "${2:-}" ]; then setfattr -n trusted.overlay.metacopy -v "0x$2" "lower/$1"; else setfattr -n trusted.overlay.metacopy "lower/$1"; fi
+    echo data >"data/$1"
+}
+# Whether this machine's files can have digests: if not, what is held against one never has it.
+has_verity() {
+    strict_filesystem verity 2>/dev/null && echo data >disk/probe && fsverity enable disk/probe 2>verity.err
+}
+digest() { local hex && hex=$(fsverity digest --compact "$1") && echo "00240001$hex"; }
+
+part_verity() {
+    local mode name verdict
+    make_objects
+    apt_need fsverity
+    if has_verity; then echo "  (this kernel has fs-verity)"; else echo "  (this kernel has no fs-verity: $(cat verity.err))"; fi
+    umount disk 2>/dev/null
+    rm -rf lower && mkdir lower data
+    # `right` cannot be right where no file has a digest; `plain` is no metacopy.
+    metacopy without && metacopy wrong "00240001$(printf '%064d' 0)" && metacopy short 0008 && metacopy version "01240001$(printf '%064d' 0)" && metacopy flags "00240101$(printf '%064d' 0)"
+    metacopy longer "00250001$(printf '%064d' 0)" && metacopy none 00040000 && metacopy right && setfattr -n trusted.overlay.metacopy -v "0x$(digest data/right)" lower/right
+    echo plain >lower/plain
+    lowers_remember "$SCRATCH/lower" "$SCRATCH/data"
+    for mode in off on require; do
+        rm -rf upper work kernel-upper kernel-work && mkdir upper work kernel-upper kernel-work
+        mount -t overlay overlay -o "lowerdir=lower:data,upperdir=kernel-upper,workdir=kernel-work,metacopy=on,redirect_dir=on,verity=$mode" mnt || die "the kernel takes no verity=$mode"
+        outcomes >expected
+        umount mnt
+        union --lower lower --lower data --upper upper --work work -o "metacopy=on,verity=$mode" mnt || die "not mounted"
+        outcomes >seen
+        unionfsd umount mnt
+        # What is too short to be of the format is refused by overlayfs without that option, too.
+        check "verity=$mode: opened, or EIO, as with the kernel's overlayfs" diff <([ "$mode" != off ] && cat expected || grep -v ^short expected) <([ "$mode" != off ] && cat seen || grep -v ^short seen)
+        verdict=data && [ "$mode" != require ] || verdict=EIO
+        check "verity=$mode: without a digest: $verdict" grep -qx "without $verdict" seen
+        check "verity=$mode: a change of mode copies what nobody could check ($(copied plain))" test "$(copied plain)" = "$( [ "$mode" = require ] && echo whole || echo metadata)"
+    done
+    check "verity=on has metacopy with it" verity_implies
+    check "but not against its word" refuses "verity needs metacopy=on" unionfsd mount --lower lower -o metacopy=off,verity=on mnt
+    check "another value" refuses "verity=maybe" unionfsd mount --lower lower -o verity=maybe mnt
+    check "lower layers as they were" lowers_untouched
+}
+# What reading each gives; and what comes of a change of mode.
+outcomes() {
+    local name
+    for name in without wrong short version flags longer none right plain; do
+        if cat "mnt/$name" >out 2>err; then echo "$name $(head -n 1 out)"; else echo "$name $(grep -q 'Input/output' err && echo EIO || cat err)"; fi
+    done
+    chmod 600 mnt/plain && echo "plain, chmod: $(cat mnt/plain)"
+    bash -c 'printf x >>mnt/wrong' 2>err || echo "wrong, to be written: $(grep -o 'Input/output error' err)"
+}
+copied() { if getfattr -h -n trusted.overlay.metacopy "upper/$1" >/dev/null 2>&1; then echo metadata; else echo whole; fi; }
+verity_implies() {
+    rm -rf upper work && mkdir upper work
+    union --lower lower --lower data --upper upper --work work -o verity=on mnt && chmod 640 mnt/plain && unionfsd umount mnt && [ "$(copied plain)" = metadata ]
+}

@@ -111,6 +111,8 @@ struct cs_fsxattr { uint32_t xflags, extsize, nextents, projid, cowextsize; unsi
 long cs_fsgetxattr(int fd, struct cs_fsxattr *attr);
 long cs_fssetxattr(int fd, const struct cs_fsxattr *attr);
 /* 16 bytes of the filesystem's UUID: FS_IOC_GETFSUUID (6.9). */
+/* fs-verity: the digest of an open file that has one; its length. */
+long cs_measure_verity(int fd, uint16_t *algorithm, uint8_t digest[64]);
 long cs_fsuuid(int fd, uint8_t uuid[16]);
 struct cs_handle { uint32_t bytes; int32_t type; uint8_t data[128]; };
 long cs_name_to_handle(int dirfd, const char *name, struct cs_handle *handle);
