@@ -156,7 +156,7 @@ struct MountOptionsTests {
         ("lowerdir=a,squash_to_uid=x", "number"), ("lowerdir=a,squash_to_uid=4294967296", "number"), ("lowerdir=a,squash_to_uid=-1", "number"),
         ("lowerdir=a,uidmapping=0:1", "triples"), ("lowerdir=a,uidmapping=:", "triples"), ("lowerdir=a,uidmapping=0:1:x", "triples"),
         ("lowerdir=a,uidmapping=0:1:0", "empty"), ("lowerdir=a,uidmapping=1:4294967295:2", "leaves the 32-bit"),
-        ("lowerdir=a,xattr_permissions=3", "0, 1 or 2"), ("lowerdir=a,timeout=soon", "seconds"), ("lowerdir=a,verity=require", "verity"),
+        ("lowerdir=a,xattr_permissions=3", "0, 1 or 2"), ("lowerdir=a,timeout=soon", "seconds"), ("lowerdir=a,verity=require,metacopy=off", "verity needs metacopy=on"), ("lowerdir=a,verity=maybe", "off|on|require"), ("lowerdir=a,uuid=on", "f_fsid"), ("lowerdir=a,nfs_export=maybe", "on|off"),
         ("lowerdir=a,bind", "mount(8)'s own"), ("lowerdir=a,metacopy=2", "on|off"),
     ])
     func mistakesAreSentences(_ text: String, _ part: String) {
