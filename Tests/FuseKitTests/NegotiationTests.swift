@@ -37,6 +37,13 @@ import Testing
         #expect(agreement.maxWrite == 1 << 20 && agreement.reply.max_pages == 256)
     }
 
+    @Test func handlesOpenOnlyWhereTheFilesystemFindsThem() throws {
+        var wanted = Wanted()
+        wanted.exportSupport = true
+        let agreement = Agreement(try #require(offer(.max)), wanted)
+        #expect(agreement.flags.contains(.exportSupport) && !agreement.flags.contains(.noExportSupport))
+    }
+
     @Test func writebackExcludesPassthrough() throws {
         var wanted = Wanted()
         wanted.passthrough = true

@@ -169,6 +169,55 @@ struct MountOptionsTests {
         #expect(refusal(.engine, "upperdir=u,workdir=w").contains("no lower layer"))
     }
 
+    @Test func verityBringsMetacopies() throws {
+        let o = try parsed(.strict, "lowerdir=a,verity=require")
+        #expect(o.verity == .require && o.metacopy && o.redirectDir == .on)
+        #expect(try parsed(.engine, "lowerdir=a,uuid=on").notes.count == 1)
+        #expect(try parsed(.strict, "lowerdir=a,uuid=off").uuid == .off)
+        #expect(try parsed(.strict, "lowerdir=a,nfs_export=on").coherent)
+    }
+
+    @Test func accessTimesAreThoseThatWereNamed() throws {
+        func rule(_ words: FileName) throws -> AccessTimeRule { AccessTimeRule(try parsed(.strict, "lowerdir=a", words).flags, isReadOnly: false) }
+        #expect(try rule("rw").moves == .never)
+        #expect(try rule("relatime").moves == .relative && rule("relatime").ofDirectories)
+        #expect(try rule("atime").moves == .relative)
+        #expect(try rule("nodiratime").moves == .relative && !rule("nodiratime").ofDirectories)
+        #expect(try rule("noatime,nodiratime").moves == .never)
+        #expect(try rule("strictatime").moves == .always && rule("strictatime,relatime").moves == .relative)
+        for raw in UInt8(0)..<8 where raw & 3 != 3 && raw != 4 { #expect(AccessTimeRule(raw: raw).raw == raw) }
+        #expect(AccessTimeRule([.strictAccessTime], isReadOnly: true).moves == .never)
+        #expect(AccessTimeRule(statfs: 0x1000) == AccessTimeRule([], isReadOnly: false))
+        #expect(AccessTimeRule(statfs: 0x400 | 0x800) == AccessTimeRule([.noAccessTime], isReadOnly: false))
+        #expect(AccessTimeRule(statfs: 0x800) == AccessTimeRule([.strictAccessTime, .noDirAccessTime], isReadOnly: false))
+    }
+
+    /// What mount(8) hands over at a remount, as it was captured.
+    @Test func remounts() throws {
+        func request(_ words: String, _ made: String, _ present: MountFlags, _ form: CallForm = .engine) throws(OptionError) -> MountFlags {
+            var asked = MountOptions(form: form), live = MountOptions(form: .engine)
+            try asked.apply(FileName(words))
+            try asked.finish()
+            try live.apply(FileName(made))
+            try live.finish()
+            return try RemountRequest(asked, live: live, present: present, shown: ["allow_other"], resolve: { $0 }).flags
+        }
+        let layers = "lowerdir=/a:/b,upperdir=/u,workdir=/w"
+        let kernels = "user_id=0,group_id=0,allow_other,max_read=1048576"
+        #expect(try request("rw,nodev,noatime,remount,ro,\(kernels)", layers, [.noDev, .noAccessTime]) == [.noDev, .noAccessTime, .readOnly])
+        // `exec` does not arrive: what is not named is not to be, but for what was never mount(8)'s.
+        #expect(try request("rw,noatime,remount,\(kernels)", layers, [.noDev, .noExec, .noAccessTime]) == [.noDev, .noAccessTime])
+        #expect(try request("rw,noatime,remount,relatime", layers, [.noAccessTime]) == [.relativeAccessTime])
+        #expect(try request("rw,remount,nosuid", layers, [.strictAccessTime]) == [.strictAccessTime, .noSuid])
+        #expect(try request("remount,noatime", layers, [.noExec, .relativeAccessTime], .strict) == [.noExec, .noAccessTime])
+        #expect(try request("\(layers),remount,redirect_dir=off,index=off", layers, [.noAccessTime]) == [.noAccessTime])
+        for other in ["lowerdir=/a", "lowerdir=/b:/a", "upperdir=/v", "workdir=/x", "metacopy=on", "redirect_dir=on", "index=on", "xino=off", "volatile", "userxattr", "whiteouts=oci", "noacl",
+                      "noxattrs", "nfs_export=on", "verity=on", "uuid=off", "static_nlink", "coherent", "guardian=off", "writeback=on", "transport=dev", "timeout=1", "threads=2",
+                      "squash_to_root", "squash_to_uid=1", "squash_to_gid=1", "uidmapping=0:1:1", "gidmapping=0:1:1", "xattr_permissions=1", "default_permissions", "fsname=x"] {
+            #expect(throws: OptionError.self, "\(other)") { try request("remount,\(other)", layers, []) }
+        }
+    }
+
     @Test func readOnlyNeedsNoWork() throws {
         let o = try parsed(.engine, "lowerdir=a,upperdir=u,ro")
         #expect(o.upper == "u" && o.work == nil && o.isReadOnly)
