@@ -68,7 +68,7 @@ struct LockWatchTests {
                 try mount.watch.wait(for: Self.key, 7) { (milliseconds) throws(Errno) in
                     left -= 1
                     if left <= 0 { return }
-                    Clock.sleep(milliseconds: Swift.min(milliseconds, 20))
+                    Clock.sleep(milliseconds: UInt32(clamping: milliseconds > 20 ? 20 : milliseconds))
                     throw .timedOut
                 }
             } catch { result.error = error }
