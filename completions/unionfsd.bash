@@ -563,7 +563,7 @@ _unionfsd_diff() {
 
 _unionfsd_commit() {
     repeating_flags=()
-    non_repeating_flags=(--version -h --help)
+    non_repeating_flags=(--no-sparse --version -h --help)
     repeating_options=()
     non_repeating_options=(--root -m --message -a --author)
     __unionfsd_offer_flags_options 2
@@ -585,7 +585,7 @@ _unionfsd_commit() {
 
 _unionfsd_cp() {
     repeating_flags=()
-    non_repeating_flags=(-a --archive --version -h --help)
+    non_repeating_flags=(-a --archive -L --follow-link --version -h --help)
     repeating_options=()
     non_repeating_options=(--root)
     __unionfsd_offer_flags_options 2
@@ -644,7 +644,7 @@ _unionfsd_image() {
 
 _unionfsd_image_import() {
     repeating_flags=()
-    non_repeating_flags=(-q --quiet --version -h --help)
+    non_repeating_flags=(--rootfs -q --quiet --version -h --help)
     repeating_options=()
     non_repeating_options=(--root -n --name --limit)
     __unionfsd_offer_flags_options 1
