@@ -111,6 +111,7 @@ long cs_fstatfs(int fd, struct cs_statfs *o) {
 	o->type = (uint64_t)s.f_type; o->bsize = (uint32_t)s.f_bsize;
 	o->frsize = s.f_frsize ? (uint32_t)s.f_frsize : (uint32_t)s.f_bsize;
 	o->namelen = (uint32_t)s.f_namelen; o->flags = (uint32_t)s.f_flags;
+	memcpy(&o->fsid, &s.f_fsid, sizeof o->fsid);
 	return 0;
 }
 
@@ -301,16 +302,21 @@ long cs_fsuuid(int fd, uint8_t uuid[16]) {
 	memcpy(uuid, u.uuid, 16);
 	return 0;
 }
-long cs_name_to_handle(int d, const char *n, struct cs_handle *out) {
+static long name_to_handle(int d, const char *n, struct cs_handle *out, int flags) {
 	union { struct file_handle h; unsigned char space[sizeof(struct file_handle) + 128]; } u;
 	int mount_id;
 	u.h.handle_bytes = 128;
-	if (name_to_handle_at(d, n, &u.h, &mount_id, *n ? 0 : AT_EMPTY_PATH) < 0) return -(long)errno;
+	if (name_to_handle_at(d, n, &u.h, &mount_id, flags | (*n ? 0 : AT_EMPTY_PATH)) < 0) return -(long)errno;
 	if (u.h.handle_bytes > 128) return -EOVERFLOW;
 	out->bytes = u.h.handle_bytes;
 	out->type = u.h.handle_type;
 	memcpy(out->data, u.space + sizeof(struct file_handle), u.h.handle_bytes);
 	return 0;
+}
+long cs_name_to_handle(int d, const char *n, struct cs_handle *out) { return name_to_handle(d, n, out, 0); }
+long cs_name_to_identity(int d, const char *n, struct cs_handle *out) {
+	long r = name_to_handle(d, n, out, 0x200 /* AT_HANDLE_FID */);
+	return r == -EINVAL ? name_to_handle(d, n, out, 0) : r;
 }
 long cs_open_by_handle(int mountfd, const struct cs_handle *in, int flags) {
 	union { struct file_handle h; unsigned char space[sizeof(struct file_handle) + 128]; } u;

@@ -22,6 +22,14 @@ extension FD {
         return FileHandle(type: h.type, bytes: bytes)
     }
 
+    /// The same where nobody is to open it: also of filesystems that cannot open by handle (AT_HANDLE_FID).
+    public func identity(_ name: NameRef) throws(Errno) -> FileHandle {
+        var h = cs_handle()
+        try checked { unsafe cs_name_to_identity(raw, name.base, &h) }
+        let length = Int(min(h.bytes, 128))
+        let bytes = unsafe withUnsafeBytes(of: &h.data) { unsafe Array($0.prefix(length)) }
+        return FileHandle(type: h.type, bytes: bytes)
+    }
     /// Needs CAP_DAC_READ_SEARCH in the initial user namespace; `self` is any descriptor on that filesystem.
     public func open(handle: FileHandle, _ flags: Int32) throws(Errno) -> OwnedFD {
         var h = cs_handle()

@@ -114,6 +114,8 @@ public struct FilesystemStatus: Sendable {
     public var blocks: UInt64 = 0, free: UInt64 = 0, available: UInt64 = 0, files: UInt64 = 0, filesFree: UInt64 = 0
     /// The magic number of the filesystem type.
     public var type: UInt64 = 0
+    /// f_fsid: of the filesystem, on btrfs of the subvolume; 0 where it has none.
+    public var id: UInt64 = 0
     public var blockSize: UInt32 = 0, fragmentSize: UInt32 = 0, nameMax: UInt32 = 0, flags: UInt32 = 0
     public init() {}
 }
@@ -129,6 +131,7 @@ extension FD {
         s.files = c.files
         s.filesFree = c.ffree
         s.type = c.type
+        s.id = c.fsid
         s.blockSize = c.bsize
         s.fragmentSize = c.frsize
         s.nameMax = c.namelen

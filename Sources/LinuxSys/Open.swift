@@ -16,6 +16,11 @@ extension FD {
         }))
     }
 
+    /// What has one name in this directory, and nothing that is mounted over it (RESOLVE_NO_XDEV): EXDEV then, and what is mounted is not asked for anything.
+    public func openUncrossed(_ name: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
+        let resolve = UInt64(CS_RESOLVE_NO_XDEV | CS_RESOLVE_NO_MAGICLINKS)
+        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, name.base, UInt64(UInt32(bitPattern: flags | O_NOFOLLOW)), 0, resolve) }))
+    }
     /// A path below this directory by way of symlinks too, as long as none leads out (RESOLVE_BENEATH, NO_MAGICLINKS): EXDEV for one that does.
     public func openInside(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_MAGICLINKS)

@@ -50,9 +50,13 @@ extension LayerStack {
 
     /// The handle of the lower object: its inode number and its other names are found by it again (ovl_set_origin).
     private func setOrigin(_ source: CopyUpSource, on directory: FD, _ name: NameRef) throws(Errno) -> Bool {
-        guard upperHasXattrs, let origin = try originHandle(source.directory, source.name, layer: source.layer) else { return false }
         // user.* attributes are for files and directories only.
-        if xattrs == .user, !source.status.isRegular, !source.status.isDirectory { return false }
+        if !upperHasXattrs || xattrs == .user && !source.status.isRegular && !source.status.isDirectory { return false }
+        // What stands in for a directory that something is mounted over is nobody's origin.
+        if source.status.isDirectory, source.status.nlink == 0 { return false }
+        guard let origin = try originHandle(source.directory, source.name, layer: source.layer) else {
+            return try source.status.isDirectory ? false : noteNumber(source, on: directory, name)
+        }
         do throws(Errno) {
             try step(.setOrigin)
             try directory.setXattr(name, OverlayXattr.origin.name(xattrs), origin.bytes)

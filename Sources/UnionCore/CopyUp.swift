@@ -232,7 +232,7 @@ extension LayerStack {
 
     /// The new upper part of a directory that was just published.
     public func openPublished(in parent: LayerDirectory, _ name: NameRef) throws(Errno) -> LayerDirectory {
-        LayerDirectory(layer: 0, fd: try parent.fd.openDirectory(name), markers: DirectoryMarkers(), size: 0)
+        LayerDirectory(layer: 0, fd: try parent.fd.openDirectory(name), markers: DirectoryMarkers(), size: 0, device: parent.device)
     }
 
     private func place(_ staged: StagedCopy, in directory: FD, _ name: NameRef) throws(Errno) {

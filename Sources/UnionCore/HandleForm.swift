@@ -8,7 +8,7 @@ struct HandleForm: Equatable, Sendable {
     private let type: Int32
     private let length: Int
     /// btrfs: the subvolume, whose numbers are its own.
-    private let volume: ArraySlice<UInt8>
+    private let volume: UInt64?
 
     /// - Parameters: of the root of a layer: its handle, its st_ino, and what statfs(2) says its filesystem is.
     init?(root handle: FileHandle, ino: UInt64, filesystem: UInt64) {
@@ -27,19 +27,37 @@ struct HandleForm: Equatable, Sendable {
         number = known.number
         type = handle.type
         length = known.length
-        volume = handle.type == 0x4d ? handle.bytes[8..<16] : []
+        volume = Filesystems.volume(of: handle)
         guard self.number(of: handle) == ino else { return nil }
+    }
+
+    var hasVolumes: Bool { volume != nil }
+
+    /// Of a filesystem that is not known, by the shape alone: of those that overlayfs is laid over. Of a btrfs subvolume it is not enough.
+    static func number(of handle: FileHandle) -> UInt64? {
+        switch (handle.type, handle.bytes.count) {
+        case (1, 8): little(handle.bytes[0..<4])
+        case (0x81, 12): little(handle.bytes[0..<8])
+        case (1, 12): little(handle.bytes[4..<12])
+        default: nil
+        }
     }
 
     /// Nil for a handle of another form, or of another subvolume.
     func number(of handle: FileHandle) -> UInt64? {
-        guard handle.type == type, handle.bytes.count == length else { return nil }
-        if !volume.isEmpty, handle.bytes[8..<16] != volume { return nil }
-        return switch number {
-        case .first32: little(handle.bytes[0..<4])
-        case .first64: little(handle.bytes[0..<8])
-        case .second64: little(handle.bytes[4..<12])
-        }
+        guard let place = place(of: handle), place.isRootVolume else { return nil }
+        return place.ino
     }
-    private func little(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    /// The same with the subvolume, which may not be that of the layer's root; 0 where there are none.
+    func place(of handle: FileHandle) -> (ino: UInt64, volume: UInt64, isRootVolume: Bool)? {
+        guard handle.type == type, handle.bytes.count == length else { return nil }
+        let ino = switch number {
+        case .first32: Self.little(handle.bytes[0..<4])
+        case .first64: Self.little(handle.bytes[0..<8])
+        case .second64: Self.little(handle.bytes[4..<12])
+        }
+        let own = Filesystems.volume(of: handle)
+        return (ino, own ?? 0, own == volume)
+    }
+    private static func little(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -24,9 +24,20 @@ public final class Layer: Sendable {
     let isReadOnlyMount: Bool
     /// It has file handles at all.
     let hasHandles: Bool
+    /// Of the root: what lies on another is not the layer's (`LayerStack.see`). 0 where the kernel does not tell.
+    let mount: UInt64
+    /// Something is mounted below it, or will be.
+    let hasMountsBelow: Bool
+    /// Objects of one directory may lie on several filesystems: what getdents(2) says of numbers is not enough.
+    let holdsFilesystems: Bool
+    let isOverlay: Bool
+    /// Without file handles: what tells the root's filesystem at the next mount.
+    let key: UInt64
 
-    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, device: UInt64, override: OverrideForm?, isIDMapped: Bool,
-         markers: DirectoryMarkers, size: UInt64, knowsUUID: Bool = true) {
+    /// - Parameter mountpoints: where something will be mounted.
+    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, status: FileStatus, override: OverrideForm?, isIDMapped: Bool,
+         markers: DirectoryMarkers, isPrivate: Bool, mountpoints: [FileName], knowsUUID: Bool = true) {
+        let device = status.dev
         self.index = index
         self.isUpper = isUpper
         self.path = path
@@ -35,16 +46,24 @@ public final class Layer: Sendable {
         self.override = override
         self.isIDMapped = isIDMapped
         uuid = knowsUUID ? root.fd.filesystemUUID() : [UInt8](repeating: 0, count: 16)
+        mount = status.mountID
+        hasMountsBelow = !isPrivate && MountsBelow.exist(root.fd, mount: status.mountID, others: mountpoints)
         var form: HandleForm?
         var named = false
+        var type: UInt64 = 0
         do throws(Errno) {
+            type = UInt64(truncatingIfNeeded: try root.fd.filesystemStatus().type)
             let handle = try root.fd.handle(NameRef.empty)
             named = true
-            form = HandleForm(root: handle, ino: try root.fd.status().ino, filesystem: UInt64(truncatingIfNeeded: try root.fd.filesystemStatus().type))
+            form = HandleForm(root: handle, ino: status.ino, filesystem: type)
         } catch { /* Without handles there are no origins; the layer serves all the same. */ }
+        isOverlay = type == Filesystems.overlayfs
+        holdsFilesystems = type == Filesystems.btrfs || type == Filesystems.overlayfs
+        // Not that of what an overlayfs is laid over, whose files have other numbers than its own.
+        key = named ? 0 : ~Filesystems.key(root.fd, NameRef.empty, device: device)
         isReadOnlyMount = (try? root.fd.filesystemStatus().flags & 1) == 1
         handleForm = form
         hasHandles = named
-        self.root = LayerDirectory(layer: index, fd: root, markers: markers, size: size)
+        self.root = LayerDirectory(layer: index, fd: root, markers: markers, size: status.size, device: device)
     }
 }

@@ -8,13 +8,19 @@ public final class LayerDirectory: Sendable {
     public let layer: Int
     /// st_size when it was opened: what reading it may cost.
     let size: UInt64
+    /// st_dev of what is in it: on a filesystem of several (btrfs, overlayfs) not always the layer's; 0 where that was not asked.
+    let device: UInt64
+    /// Stands in for one that something is mounted over (`LayerStack.see`).
+    let isCovered: Bool
     private let descriptor: OwnedFD
     public let markers: DirectoryMarkers
     private let impure: Atomic<Bool>
 
-    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64) {
+    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64, device: UInt64 = 0, isCovered: Bool = false) {
         self.layer = layer
         self.size = size
+        self.device = device
+        self.isCovered = isCovered
         descriptor = fd
         impure = Atomic(markers.impure)
         self.markers = markers

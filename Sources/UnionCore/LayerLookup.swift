@@ -41,7 +41,7 @@ extension LayerStack {
     public func lookup(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, isBrief: Bool = false) throws(Errno) -> Found? {
         if readsOCIWhiteouts, Whiteout.isMarkerName(name) { return nil }
         var known: FileStatus?
-        if isBrief, let layer = layers.single, let part = parent.part(inLayer: layer), let status = try statusIfAny(part, name) {
+        if isBrief, let layer = layers.single, let part = parent.part(inLayer: layer), case .object(let status) = try see(part, name) {
             if let found = try lookupClosed(part, name, status) { return found }
             known = status
         }
@@ -72,13 +72,6 @@ extension LayerStack {
         return try found.result(self)
     }
 
-    private func statusIfAny(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> FileStatus? {
-        do throws(Errno) { return try part.fd.status(name) } catch {
-            guard error == .noEntry else { throw error }
-            return nil
-        }
-    }
-
     /// A directory that one layer alone has and that says nothing of itself: a listxattr. Nil for all else.
     private func lookupClosed(_ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found? {
         guard status.isDirectory, !hasOverrides else { return nil }
@@ -86,18 +79,16 @@ extension LayerStack {
         var saysSomething = false
         attributes.forEachName { if visibility.isOverlayOwn($0) && !$0.equals(OverlayXattr.origin.name(xattrs)) { saysSomething = true } }
         if saysSomething { return nil }
-        return Found(layer: part.layer, isInUpper: hasUpper && part.layer == 0, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
+        return Found(layer: part.layer, isInUpper: hasUpper && part.layer == 0, status: status, ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
     }
 
     /// The same without the upper layer: what a name would show if the upper layer had nothing of it.
     public func existsBelowUpper(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all) throws(Errno) -> Bool {
         for part in parent.lowerParts where layers.contains(part.layer) {
-            do throws(Errno) {
-                let status = try part.fd.status(name)
-                return try !isWhiteout(status, part, name)
-            } catch {
-                guard error == .noEntry else { throw error }
-                if hasOCIWhiteout(part, name) { return false }
+            switch try see(part, name) {
+            case .object(let status): return try !isWhiteout(status, part, name)
+            case .covered: return true
+            case .nothing: if hasOCIWhiteout(part, name) { return false }
             }
         }
         return false
@@ -145,7 +136,7 @@ extension LayerStack {
             let hasUpper = stack.hasUpper && top.layer == 0
             // The number of the topmost lower part: that part stays when the directory is copied up.
             let numbered = hasUpper && parts.count > 1 ? 1 : 0
-            let ino = stack.number(statuses[numbered].ino, ofLayer: parts[numbered].layer)
+            let ino = stack.number(statuses[numbered], ofLayer: parts[numbered].layer, parts[numbered].fd)
             // A merged directory's own count would be of one layer only; 1 says "not counted", as overlayfs does.
             return Found(layer: top.layer, isInUpper: hasUpper, status: status, ino: ino,
                          directory: MergedDirectory(parts: parts, hasUpper: hasUpper),
@@ -156,9 +147,17 @@ extension LayerStack {
     /// One part. A directory is opened and added; whether the search goes on below is in the answer.
     /// - Parameter known: its status, where it was asked for just now.
     private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay, known: FileStatus? = nil) throws(Errno) -> Look {
-        var seen = known
-        if seen == nil { seen = try statusIfAny(part, name) }
-        guard var status = seen else { return hasOCIWhiteout(part, name) ? .end : .absent }
+        let seen: Seen
+        if let known { seen = .object(known) } else { seen = try see(part, name) }
+        var status: FileStatus
+        switch seen {
+        case .nothing: return hasOCIWhiteout(part, name) ? .end : .absent
+        case .object(let object): status = object
+        case .covered(let directory):
+            found.parts.append(try coveredDirectory(part))
+            found.statuses.append(directory)
+            return .directory(redirect: nil)
+        }
         if try isWhiteout(status, part, name) { return .end }
         if hasOverrides { status = try overridden(status, part.fd, name, layer: part.layer) }
         guard status.isDirectory else {
@@ -168,7 +167,7 @@ extension LayerStack {
         let fd = try part.fd.openDirectory(name)
         let markers = try readMarkers(fd.fd)
         if markers.protected, hasUpper, part.layer == 0 { adoptProtection(part.fd, name) }
-        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers, size: status.size)
+        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers, size: status.size, device: status.dev)
         found.parts.append(directory)
         found.statuses.append(status)
         if markers.opaque || hasOCIWhiteout(part, name) { return .end }
@@ -268,7 +267,7 @@ extension LayerStack {
     /// A file: its number, and for one that has several names in its layer, what the index has of it.
     private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus, isBrief: Bool) throws(Errno) -> Found {
         if hasUpper, part.layer == 0 { return try upperFile(parent, part, name, status) }
-        var found = Found(layer: part.layer, status: status, ino: number(status.ino, ofLayer: part.layer), nlink: status.nlink)
+        var found = Found(layer: part.layer, status: status, ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
         if status.isRegular {
             if isBrief, status.hasRoomForData { found.isDataUnseen = true } else { found.isMetacopy = try isMetacopy(part.fd, name) }
         }
@@ -294,26 +293,29 @@ extension LayerStack {
     private func isIndexed(_ status: FileStatus) -> Bool { xattrs == .trusted || status.isRegular }
 
     private func upperFile(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
-        var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status.ino, ofLayer: 0), nlink: status.nlink)
+        var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status, ofLayer: 0, part.fd, name), nlink: status.nlink)
         let markers = try readFileMarkers(part.fd, name)
         found.isMetacopy = markers.metacopy && status.isRegular
         if markers.protected { adoptProtection(part.fd, name) }
-        guard markers.origin, let origin = try readOrigin(part.fd, name) else { return found }
+        guard markers.origin, let origin = try readOrigin(part.fd, name) else {
+            if markers.number, let number = try readNumber(part.fd, name) { found.ino = number }
+            return found
+        }
         if let index, status.nlink > 1 {
             let indexName = origin.indexName
-            if let copy = try index.status(indexName), copy.ino == status.ino {
+            if let copy = try index.status(indexName), copy.ino == status.ino, copy.dev == status.dev {
                 found.indexName = indexName
                 let lower = try resolve(origin, parent, name)
                 found.lowerLinks = lower?.links ?? 1
                 found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.links ?? status.nlink)
-                if let lower { found.ino = number(lower.ino, ofLayer: lower.layer) }
+                if let lower { found.ino = lower.number }
                 return found
             }
         }
         // Lower names that are not kept together by the index may have become several upper files: only one could have the number. With
         // an index they are not, so one whose count cannot be seen has one name.
         if let lower = try resolve(origin, parent, name), (lower.links ?? (index == nil ? 2 : 1)) == 1 {
-            found.ino = number(lower.ino, ofLayer: lower.layer)
+            found.ino = lower.number
         }
         return found
     }

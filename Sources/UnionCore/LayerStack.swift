@@ -25,7 +25,8 @@ public final class LayerStack: Sendable {
     /// What is not as it was asked for, or may surprise: sentences for a person.
     public let notes: [String]
     /// How many filesystems the layers lie on.
-    public let filesystemCount: Int
+    public var filesystemCount: Int { filesystems.roots.count }
+    let filesystems: Filesystems
     /// The upper layer takes overlay's attributes; without them opaque directories and inode numbers over remounts are lost.
     public let upperHasXattrs: Bool
     /// FICLONE was refused once: not asked for again.
@@ -73,8 +74,9 @@ public final class LayerStack: Sendable {
         let own = try Opening.ownMount(upper, options.work, rule, held)
         ownMount = own
         if let upper {
-            let fd = try Opening.directory(upper, clone: false, what: "upper directory", held: held?.layer(0)) { () throws(Errno) in try own?.openUpper() }
-            opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options))
+            var isPrivate = false
+            let fd = try Opening.directory(upper, &isPrivate, clone: false, what: "upper directory", held: held?.layer(0)) { () throws(Errno) in try own?.openUpper() }
+            opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options, isPrivate: isPrivate))
         }
         // Read-only, with an upper directory: its contents are the top of the view all the same.
         let lowers = (options.readOnly ? options.upper.map { [$0] } ?? [] : []) + options.lower
@@ -83,15 +85,17 @@ public final class LayerStack: Sendable {
         }
         for path in lowers {
             // A mount of its own: nothing mounted below the layer is in view, this union above all.
-            let fd = try Opening.directory(path, clone: true, what: "lower directory", held: held?.layer(opened.count))
+            var isPrivate = false
+            let fd = try Opening.directory(path, &isPrivate, clone: true, what: "lower directory", held: held?.layer(opened.count))
             let isMapped = mapsOwners && held.map { $0.idMapped.contains(opened.count) } ?? IDMappedMount.has(path)
-            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options, isIDMapped: isMapped))
+            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options, isIDMapped: isMapped, isPrivate: isPrivate))
         }
         var data: [Layer] = []
         var others: [UInt64] = []
         for path in options.dataLower {
-            let fd = try Opening.directory(path, clone: true, what: "data layer", held: held?.dataLayer(data.count))
-            data.append(try Opening.layer(opened.count + data.count, false, path, fd, &others, namespace, options))
+            var isPrivate = false
+            let fd = try Opening.directory(path, &isPrivate, clone: true, what: "data layer", held: held?.dataLayer(data.count))
+            data.append(try Opening.layer(opened.count + data.count, false, path, fd, &others, namespace, options, isPrivate: isPrivate))
         }
         dataLayers = data
         layers = opened
@@ -105,12 +109,13 @@ public final class LayerStack: Sendable {
         // An access list on the disk would speak of other owners.
         if opened.first?.isUpper == true, opened.first?.override != nil { options.noACL = true }
         self.options = options
-        filesystemCount = filesystems.count
+        self.filesystems = Filesystems(roots: filesystems)
         root = MergedDirectory(parts: Opening.rootParts(opened), hasUpper: upper != nil)
         canOpenHandles = Opening.canOpenHandles(opened)
 
         if upper != nil, let path = options.work {
-            let outer = try Opening.directory(path, clone: false, what: "work directory", held: held?.work) { () throws(Errno) in try own?.openWork() }
+            var isPrivate = false
+            let outer = try Opening.directory(path, &isPrivate, clone: false, what: "work directory", held: held?.work) { () throws(Errno) in try own?.openWork() }
             let inner = try Opening.subdirectory(outer.fd, "work", path)
             let work = WorkDirectory(fd: inner)
             if ownsWork, held == nil {
@@ -165,15 +170,6 @@ public final class LayerStack: Sendable {
     /// Nil where upper and work were opened by their paths.
     public var upperMount: FD? { ownMount?.tree.fd }
 
-    /// An inode number of a layer as the union shows it, unique over all filesystems: the filesystem's number in the high bits
-    /// where there are several (xino), as overlayfs has it.
-    public func number(_ ino: UInt64, ofLayer layer: Int) -> UInt64 {
-        guard filesystemCount > 1, layer < layers.count else { return ino }
-        let filesystem = UInt64(layers[layer].filesystem)
-        if filesystem == 0 { return ino }
-        // Numbers that use the bits themselves (rare: some network filesystems) are folded; they may then meet another.
-        return (ino ^ ((ino >> 48) << 20)) & 0xffff_ffff_ffff | filesystem << 48
-    }
 }
 
 /// Steps of opening a stack.
@@ -186,7 +182,10 @@ private enum Opening {
         do throws(Errno) { return try UpperMount(adopting: tree) } catch { throw UnionError(error, "the mount of the upper directory that the program before has left: \(error.text)") }
     }
 
-    static func directory(_ path: FileName, clone: Bool, what: String, held: FD? = nil, own: () throws(Errno) -> OwnedFD? = { nil }) throws(UnionError) -> OwnedFD {
+    /// - Parameter isPrivate: becomes true where nothing can be mounted below what is opened. Of one that is held that is not known.
+    static func directory(_ path: FileName, _ isPrivate: inout Bool, clone: Bool, what: String, held: FD? = nil, own: () throws(Errno) -> OwnedFD? = { nil }) throws(UnionError) -> OwnedFD {
+        var cloned = false
+        defer { isPrivate = cloned }
         do throws(Errno) {
             if let held { return try held.openDirectory(NameRef.dot) }
             if let directory = try own() { return directory }
@@ -194,7 +193,9 @@ private enum Opening {
                 if clone {
                     do throws(Errno) {
                         let tree = try FD.cloneReadOnly(p)
-                        return try tree.fd.openDirectory(NameRef.dot)
+                        let directory = try tree.fd.openDirectory(NameRef.dot)
+                        cloned = true
+                        return directory
                     } catch { /* Not allowed here, or the path is wrong, which the next call tells better. */ }
                 }
                 return try FD.currentDirectory.open(p, O_RDONLY | O_DIRECTORY)
@@ -209,7 +210,7 @@ private enum Opening {
     }
 
     static func layer(_ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
-                      _ namespace: XattrNamespace, _ options: MountOptions, isIDMapped: Bool = false) throws(UnionError) -> Layer {
+                      _ namespace: XattrNamespace, _ options: MountOptions, isIDMapped: Bool = false, isPrivate: Bool) throws(UnionError) -> Layer {
         let override = try override(fd.fd, isUpper, path, options)
         do throws(Errno) {
             let status = try fd.fd.status()
@@ -233,7 +234,8 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, device: status.dev, override: override, isIDMapped: isIDMapped, markers: markers, size: status.size, knowsUUID: options.uuid != .off)
+            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, status: status, override: override, isIDMapped: isIDMapped, markers: markers,
+                         isPrivate: isPrivate, mountpoints: isUpper ? [] : options.mountpoint.map { [$0] } ?? [], knowsUUID: options.uuid != .off)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
         }
@@ -281,8 +283,9 @@ private enum Opening {
                        opensHandles: Bool, cleans: Bool) throws(UnionError) {
         guard let upper = layers.first, upper.isUpper, layers.count > 1 else { return }
         let verification = IndexVerification(upper: upper, lower: layers[1], index: index, xattrs: xattrs, workPath: work) { (origin) throws(Errno) in
-            guard opensHandles, let layer = layers.layer(of: origin) else { return nil }
-            return try layer.status(of: origin) != nil
+            guard opensHandles, let layer = layers.layer(of: origin, origin.handle) else { return nil }
+            let object = try layer.open(origin)
+            return object != nil
         }
         try verification.run(cleans: cleans)
     }

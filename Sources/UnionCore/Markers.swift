@@ -38,6 +38,7 @@ extension LayerStack {
         if names.isEmpty { return markers }
         names.forEachName { attribute in
             if attribute.equals(OverlayXattr.origin.name(xattrs)) { markers.origin = true }
+            if attribute.equals(OverlayXattr.number.name(xattrs)) { markers.number = true }
             if attribute.equals(OverlayXattr.metacopy.name(xattrs)) { markers.metacopy = true }
             if attribute.equals(OverlayXattr.protattr.name(xattrs)) { markers.protected = true }
         }
@@ -54,5 +55,5 @@ extension LayerStack {
 
 /// Which of overlay's attributes a file of the upper layer has.
 struct FileMarkers {
-    var origin = false, metacopy = false, protected = false
+    var origin = false, number = false, metacopy = false, protected = false
 }

@@ -24,6 +24,8 @@ extension MergedListing {
         let overrides = stack.layers[part.layer].override != nil
         var markers: [FileName] = []
         // A descriptor of its own: the position of a shared one belongs to nobody.
+        if part.isCovered { return }
+        let layer = stack.layers[part.layer]
         let own = try part.fd.openDirectory(NameRef.dot)
         var reader = DirectoryReader(own.fd)
         try reader.forEach { (name, ino, kind) throws(Errno) in
@@ -38,8 +40,10 @@ extension MergedListing {
                 whiteout = try stack.isWhiteout(status, part, name)
                 kind = try stack.overridden(status, part.fd, name, layer: part.layer).kind
             }
-            note(name, layer: part.layer, ino: stack.number(ino, ofLayer: part.layer), kind, isHidden: whiteout,
-                 needsLookup: impure || isUpper && !isSingle && kind == .directory)
+            // A file that another is mounted over cannot be seen; of a directory there is one in its place.
+            if layer.hasMountsBelow, kind != .directory, case .nothing = try stack.see(part, name) { return true }
+            note(name, layer: part.layer, ino: stack.number(ino, device: part.device, ofLayer: part.layer, part.fd, NameRef.empty), kind, isHidden: whiteout,
+                 needsLookup: impure || isUpper && !isSingle && kind == .directory || layer.holdsFilesystems)
             return true
         }
         for marker in markers {

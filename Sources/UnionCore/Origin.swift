@@ -75,8 +75,8 @@ extension LayerStack {
 
     /// What an origin says of its lower object. `links`: st_nlink of it, where it could be looked at.
     struct OriginAnswer {
-        var ino: UInt64
-        var layer: Int
+        /// As it is shown.
+        var number: UInt64
         var links: UInt32?
     }
 
@@ -84,33 +84,69 @@ extension LayerStack {
     /// the object is looked at under the same name below (one statx), else by its handle where that is allowed (three calls).
     /// A forged origin gives a wrong number and nothing else: the object is not reached by it.
     func resolve(_ origin: Origin, _ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> OriginAnswer? {
-        guard let layer = layers.layer(of: origin) else { return nil }
-        let number = layer.handleForm?.number(of: origin.handle)
+        let handle = origin.handle
+        guard let layer = layers.layer(of: origin, handle) else { return nil }
+        let number = number(of: handle, layer)
         if let number {
-            for part in parent.lowerParts where part.layer < layers.count && layers[part.layer].device == layer.device {
-                do throws(Errno) {
-                    let status = try part.fd.status(name)
-                    if status.ino == number { return OriginAnswer(ino: number, layer: layer.index, links: status.nlink) }
-                    break
-                } catch { if error != .noEntry { throw error } }
+            for part in parent.lowerParts where part.layer < layers.count && layers[part.layer].hasHandles {
+                guard case .object(let status) = try see(part, name) else { continue }
+                if self.number(status, ofLayer: part.layer, part.fd, name) == number { return OriginAnswer(number: number, links: status.nlink) }
+                if layers[part.layer].device == layer.device { break }
             }
         }
         if canOpenHandles {
-            guard let status = try layer.status(of: origin) else { return nil }
-            return OriginAnswer(ino: status.ino, layer: layer.index, links: status.nlink)
+            guard let object = try layer.open(origin) else { return nil }
+            let status = try object.fd.status()
+            return OriginAnswer(number: self.number(status, ofLayer: layer.index, object.fd), links: status.nlink)
         }
-        return number.map { OriginAnswer(ino: $0, layer: layer.index, links: nil) }
+        return number.map { OriginAnswer(number: $0, links: nil) }
+    }
+
+    /// What a handle says without a look at its object.
+    private func number(of handle: FileHandle, _ layer: Layer) -> UInt64? {
+        guard let form = layer.handleForm, let place = form.place(of: handle) else { return nil }
+        if place.isRootVolume { return filesystems.number(place.ino, root: layer.filesystem) }
+        return filesystems.number(place.ino, place: filesystems.place(key: Filesystems.key(volume: place.volume)))
+    }
+
+    // ---- without handles ----
+
+    /// `overlay.unionfsd.number`, of our own, where the lower filesystem has no file handles (an overlayfs without nfs_export): key of the filesystem and number of
+    /// the lower object. The kernel's overlayfs hides it and does not read it.
+    func noteNumber(_ source: CopyUpSource, on directory: FD, _ name: NameRef) throws(Errno) -> Bool {
+        // Others of its names would claim it, too.
+        guard source.status.nlink == 1, source.layer < layers.count, !layers[source.layer].hasHandles else { return false }
+        let layer = layers[source.layer]
+        let key = source.status.dev == layer.device ? layer.key : Filesystems.key(source.directory, source.name, device: source.status.dev)
+        let value = [key, source.status.ino].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+        do throws(Errno) {
+            try step(.setOrigin)
+            try directory.setXattr(name, OverlayXattr.number.name(xattrs), [1] + value)
+            return true
+        } catch {
+            if error == .notSupported { return false }
+            throw error
+        }
+    }
+    func readNumber(_ directory: FD, _ name: NameRef) throws(Errno) -> UInt64? {
+        guard let value = try directory.xattrIfPresent(name, OverlayXattr.number.name(xattrs)), value.count == 17, value[0] == 1 else { return nil }
+        func word(_ at: Int) -> UInt64 { value[at..<at + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+        let (key, ino) = (word(1), word(9))
+        var match: Layer?
+        for layer in layers where !layer.isUpper && !layer.hasHandles && layer.key == key {
+            if let match, match.filesystem != layer.filesystem { return nil }
+            match = layer
+        }
+        if let match { return filesystems.number(ino, root: match.filesystem) }
+        // Of a layer that is not here any more it is as good as any: no other object has it.
+        return filesystems.number(ino, place: filesystems.place(key: key))
     }
 }
 
 extension Layer {
-    /// Needs the privilege to open handles. Nil: there is no such object any more, or it is on another device.
-    func status(of origin: Origin) throws(Errno) -> FileStatus? {
-        do throws(Errno) {
-            let object = try root.fd.open(handle: origin.handle, OpenFlags.path)
-            let status = try object.fd.status()
-            return status.dev == device ? status : nil
-        } catch {
+    /// Needs the privilege to open handles. Nil: there is no such object any more.
+    func open(_ origin: Origin) throws(Errno) -> OwnedFD? {
+        do throws(Errno) { return try root.fd.open(handle: origin.handle, OpenFlags.path) } catch {
             switch error {
             // Gone, or not for us to open.
             case .stale, .noEntry, .notSupported, .overflow, .notPermitted, .accessDenied, .notImplemented, .invalid: return nil
@@ -121,12 +157,14 @@ extension Layer {
 }
 
 extension [Layer] {
-    /// Filesystems are told apart by UUID; where two have the same (none, usually), an origin is not followed.
-    func layer(of origin: Origin) -> Layer? {
+    /// Filesystems are told apart by UUID; where two have the same (none, usually), an origin is not followed. Subvolumes of one btrfs have the same, and are one
+    /// filesystem to a handle.
+    func layer(of origin: Origin, _ handle: FileHandle) -> Layer? {
         var match: Layer?
         for layer in self where !layer.isUpper && layer.uuid.elementsEqual(origin.uuid) {
+            if layer.handleForm?.place(of: handle)?.isRootVolume == true, layer.handleForm?.hasVolumes == true { return layer }
             if let first = match {
-                if first.device != layer.device { return nil }
+                if first.device != layer.device, !(first.handleForm?.hasVolumes == true && layer.handleForm?.hasVolumes == true) { return nil }
             } else { match = layer }
         }
         return match

@@ -6,6 +6,8 @@ public enum XattrNamespace: Sendable { case trusted, user }
 /// Overlay's own extended attributes, spelled as fs/overlayfs/overlayfs.h spells them.
 public enum OverlayXattr: Sendable {
     case opaque, redirect, origin, impure, nlink, upper, metacopy, whiteout, uuid, protattr
+    /// Ours alone (`LayerStack.noteNumber`).
+    case number
 
     public func name(_ namespace: XattrNamespace) -> NameRef {
         switch (namespace, self) {
@@ -19,6 +21,8 @@ public enum OverlayXattr: Sendable {
         case (.trusted, .whiteout): NameRef("trusted.overlay.whiteout")
         case (.trusted, .uuid): NameRef("trusted.overlay.uuid")
         case (.trusted, .protattr): NameRef("trusted.overlay.protattr")
+        case (.trusted, .number): NameRef("trusted.overlay.unionfsd.number")
+        case (.user, .number): NameRef("user.overlay.unionfsd.number")
         case (.user, .opaque): NameRef("user.overlay.opaque")
         case (.user, .redirect): NameRef("user.overlay.redirect")
         case (.user, .origin): NameRef("user.overlay.origin")

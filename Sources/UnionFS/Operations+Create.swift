@@ -52,7 +52,7 @@ extension UnionFileSystem {
 
     /// A name was made: in the table, and in the directory's listing.
     private func noteMade(_ parent: borrowing HeldDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
-        let ino = stack.number(status.ino, ofLayer: 0)
+        let ino = stack.number(status, ofLayer: 0)
         // First, as these cannot fail.
         table.noteNamesChanged(parent.node)
         listings.find(parent.node)?.show(name, ino: ino, status.kind)
@@ -125,7 +125,7 @@ extension UnionFileSystem {
                 let file = try stack.createTemporary(in: directory.parts, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
-                let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status.ino, ofLayer: 0), orphan: orphan.release())
+                let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status, ofLayer: 0, file.fd), orphan: orphan.release())
                 let opened = try openedMade(node, file, flags)
                 return Created(entry: entry(node, status), opened: opened)
             }
@@ -155,7 +155,7 @@ extension UnionFileSystem {
                 listings.find(parent)?.show(newName, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
                 try table.linked(node, parent, newName)
                 let status = try stack.status(source.fd, NameRef.empty, layer: 0)
-                if let upper = directory.upper, stack.number(status.ino, ofLayer: 0) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
+                if let upper = directory.upper, stack.number(status, ofLayer: 0, source.fd) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
                 // Believed whatever is said meanwhile (fuse_link, create_new_entry): asked for again.
                 var entry = entry(node, status)
                 entry.attributeSeconds = 0
@@ -167,6 +167,7 @@ extension UnionFileSystem {
     /// The upper layer has this very object under the name.
     private func isLinked(_ object: FD, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Bool {
         guard let upper = directory.upper else { return false }
-        return try upper.fd.status(name).ino == object.status().ino
+        let (there, here) = (try upper.fd.status(name), try object.status())
+        return there.ino == here.ino && there.dev == here.dev
     }
 }

@@ -62,7 +62,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         guard let top else { throw .invalid }
         // As the kernel has it (ovl_get_root): the root shows the number of its topmost part, the upper's where there is one.
         let status = try top.fd.status()
-        table = InodeTable(region: region, rootIno: layers.number(status.ino, ofLayer: top.layer),
+        table = InodeTable(region: region, rootIno: layers.number(status, ofLayer: top.layer, top.fd),
                            rootLayer: top.layer, rootIsUpper: layers.hasUpper, rootIsMerged: layers.root.isMerged, isExported: options.nfsExport, statistics: statistics)
         handles = HandleTable(region: region, statistics: statistics)
         // Half for directories, the rest for open files and what a request needs for itself.
@@ -349,7 +349,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         if record.flags.contains(.unlinked) {
             status.nlink = 0
         } else if status.isDirectory {
-            if record.flags.contains(.merged) { status.nlink = 1 }
+            // 0: what stands in for one that something is mounted over.
+            if record.flags.contains(.merged) || status.nlink == 0 { status.nlink = 1 }
         } else if record.indexName != 0 {
             status.nlink = record.unionLinks
         }

@@ -53,7 +53,7 @@ long cs_statx(int dirfd, const char *path, int flags, struct cs_status *out);
 
 struct cs_statfs {
 	uint64_t blocks, bfree, bavail, files, ffree;
-	uint64_t type;
+	uint64_t type, fsid;
 	uint32_t bsize, frsize, namelen, flags;
 };
 long cs_fstatfs(int fd, struct cs_statfs *out);
@@ -116,6 +116,8 @@ long cs_measure_verity(int fd, uint16_t *algorithm, uint8_t digest[64]);
 long cs_fsuuid(int fd, uint8_t uuid[16]);
 struct cs_handle { uint32_t bytes; int32_t type; uint8_t data[128]; };
 long cs_name_to_handle(int dirfd, const char *name, struct cs_handle *handle);
+/* One that only tells objects apart (AT_HANDLE_FID, Linux 6.5): filesystems have it that cannot open by handle. */
+long cs_name_to_identity(int dirfd, const char *name, struct cs_handle *out);
 long cs_open_by_handle(int mountfd, const struct cs_handle *handle, int flags);
 
 /* ---- mounts ---- */
