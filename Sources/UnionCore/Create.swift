@@ -34,7 +34,7 @@ extension LayerStack {
         do throws(Errno) {
             return try make(object, in: upper.fd, name, as: maker)
         } catch {
-            guard error == .exists, Whiteout.isDevice(try upper.fd.status(name)) else { throw error }
+            guard error == .exists, try upperHasWhiteout(upper, name) else { throw error }
         }
         return try createOverWhiteout(object, in: upper, name, as: maker)
     }
@@ -180,7 +180,7 @@ extension LayerStack {
             try link(upper.fd, name)
             return
         } catch {
-            guard error == .exists, Whiteout.isDevice(try upper.fd.status(name)) else { throw error }
+            guard error == .exists, try upperHasWhiteout(upper, name) else { throw error }
         }
         let temporary = work.temporaryName()
         try temporary.withRef { (t) throws(Errno) in

@@ -11,7 +11,7 @@ extension LayerStack {
             let file = try makeOurs(object, in: work.fd, t)
             do throws(Errno) {
                 if let looks { try note(looks, work.fd, t, isDirectory: object.isDirectory) } else { try giveSymlink(work.fd, t, maker) }
-                try place(t, isDirectory: object.isDirectory, in: upper.fd, name, work)
+                try place(t, isDirectory: object.isDirectory, in: upper, name, work)
             } catch {
                 work.discard(t, isDirectory: object.isDirectory)
                 throw error
@@ -69,11 +69,12 @@ extension LayerStack {
     }
 
     /// - Precondition: the caller holds the directory's lock.
-    private func place(_ temporary: NameRef, isDirectory: Bool, in upper: FD, _ name: NameRef, _ work: WorkDirectory) throws(Errno) {
+    private func place(_ temporary: NameRef, isDirectory: Bool, in directory: LayerDirectory, _ name: NameRef, _ work: WorkDirectory) throws(Errno) {
+        let upper = directory.fd
         do throws(Errno) {
             return try work.fd.rename(temporary, to: upper, name, .noReplace)
         } catch {
-            guard error == .exists, Whiteout.isDevice(try upper.status(name)) else { throw error }
+            guard error == .exists, try upperHasWhiteout(directory, name) else { throw error }
         }
         if !isDirectory { return try work.fd.rename(temporary, to: upper, name) }
         // What the whiteout hid must stay hidden.

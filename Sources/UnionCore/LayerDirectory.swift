@@ -15,6 +15,7 @@ public final class LayerDirectory: Sendable {
     private let descriptor: OwnedFD
     public let markers: DirectoryMarkers
     private let impure: Atomic<Bool>
+    private let xattrWhiteouts: Atomic<Bool>
 
     init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64, device: UInt64 = 0, isCovered: Bool = false) {
         self.layer = layer
@@ -23,12 +24,16 @@ public final class LayerDirectory: Sendable {
         self.isCovered = isCovered
         descriptor = fd
         impure = Atomic(markers.impure)
+        xattrWhiteouts = Atomic(markers.xattrWhiteouts)
         self.markers = markers
     }
     public var fd: FD { descriptor.fd }
 
     /// Some child here was copied up and keeps the inode number of its origin.
     public var isImpure: Bool { impure.load(ordering: .relaxed) }
+    /// Zero-size files with `overlay.whiteout` in here are whiteouts.
+    var hasXattrWhiteouts: Bool { xattrWhiteouts.load(ordering: .relaxed) }
+    func noteXattrWhiteouts() { xattrWhiteouts.store(true, ordering: .relaxed) }
     func noteImpure() { impure.store(true, ordering: .relaxed) }
 }
 

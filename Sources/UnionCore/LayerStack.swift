@@ -113,11 +113,15 @@ public final class LayerStack: Sendable {
         root = MergedDirectory(parts: Opening.rootParts(opened), hasUpper: upper != nil)
         canOpenHandles = Opening.canOpenHandles(opened)
 
-        if upper != nil, let path = options.work {
+        if let upper, let path = options.work {
             var isPrivate = false
             let outer = try Opening.directory(path, &isPrivate, clone: false, what: "work directory", held: held?.work) { () throws(Errno) in try own?.openWork() }
             let inner = try Opening.subdirectory(outer.fd, "work", path)
-            let work = WorkDirectory(fd: inner)
+            let work = WorkDirectory(fd: inner, xattrs: namespace, readsMarkers: options.whiteouts.readsNames)
+            if work.whiteoutForm == nil {
+                let names = options.whiteouts.readsNames ? "names that begin with .wh." : "(with whiteouts=overlay) names as whiteouts"
+                throw UnionError(.notSupported, "upper directory \(upper) cannot have whiteouts, so nothing could be removed: its filesystem refuses 0/0 devices, \(names) and overlay's extended attributes; choose another filesystem for it, or mount with -o ro")
+            }
             if ownsWork, held == nil {
                 do throws(Errno) { try work.clean() } catch {
                     throw UnionError(error, "work directory \(path): what an earlier mount left in \(path)/work cannot be removed: \(error.text)")

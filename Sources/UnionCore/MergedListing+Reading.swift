@@ -35,7 +35,7 @@ extension MergedListing {
             }
             var kind = kind
             var whiteout = false
-            if kind == .unknown || kind == .character || part.markers.xattrWhiteouts && kind == .regular || overrides && kind == .regular {
+            if kind == .unknown || kind == .character || part.hasXattrWhiteouts && kind == .regular || overrides && kind == .regular {
                 let status = try part.fd.status(name)
                 whiteout = try stack.isWhiteout(status, part, name)
                 kind = try stack.overridden(status, part.fd, name, layer: part.layer).kind

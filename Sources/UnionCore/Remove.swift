@@ -20,9 +20,9 @@ extension LayerStack {
             return
         }
         if listed?.layers.contains(0) ?? true, try upperHas(upper, name) {
-            try replaceByWhiteoutLocked(upper.fd, name, isDirectory: false)
+            try replaceByWhiteoutLocked(upper, name, isDirectory: false)
         } else {
-            try placeWhiteoutLocked(upper.fd, name)
+            try placeWhiteoutLocked(upper, name)
         }
     }
 
@@ -39,18 +39,18 @@ extension LayerStack {
         if !isKnownEmpty, try !isEmpty(victim) { throw .notEmpty }
         if victim.hasUpper {
             if whiteout {
-                try replaceByWhiteoutLocked(upper.fd, name, isDirectory: true)
+                try replaceByWhiteoutLocked(upper, name, isDirectory: true)
             } else {
                 try moveToWork(upper.fd, name)
             }
         } else {
-            try placeWhiteoutLocked(upper.fd, name)
+            try placeWhiteoutLocked(upper, name)
         }
     }
 
     func upperHas(_ upper: LayerDirectory, _ name: NameRef) throws(Errno) -> Bool {
         do throws(Errno) {
-            return !Whiteout.isDevice(try upper.fd.status(name))
+            return try !upperHasWhiteout(upper, name)
         } catch {
             if error == .noEntry { return false }
             throw error

@@ -56,11 +56,12 @@ extension LayerStack {
         guard let work else { throw .readOnly }
         var targetIsWhiteout = false
         do throws(Errno) {
-            targetIsWhiteout = Whiteout.isDevice(try toUpper.fd.status(target.name))
+            targetIsWhiteout = try upperHasWhiteout(toUpper, target.name)
         } catch { if error != .noEntry { throw error } }
 
         if targetIsWhiteout, from.moved != nil || leaveWhiteout {
             // The two change places: no rename puts a directory over a device, and the whiteout is wanted where it lands.
+            if leaveWhiteout || from.directory.hasLower { try noteXattrWhiteouts(fromUpper) }
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name, .exchange)
             if !leaveWhiteout {
                 do throws(Errno) { try fromUpper.fd.unlink(from.name) } catch { /* hides nothing */ }
@@ -72,14 +73,14 @@ extension LayerStack {
         if !leaveWhiteout {
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name)
         } else if work.usesMarkerFiles {
-            try placeWhiteoutLocked(fromUpper.fd, from.name)
+            try placeWhiteoutLocked(fromUpper, from.name)
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name)
         } else if work.hasRenameWhiteout {
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name, .whiteout)
         } else {
             // A filesystem without RENAME_WHITEOUT: the name below shows again for a moment, only to a crash.
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name)
-            try placeWhiteoutLocked(fromUpper.fd, from.name)
+            try placeWhiteoutLocked(fromUpper, from.name)
         }
         if from.isMergedDirectory { try removeMarker(toUpper.fd, target.name) }
     }

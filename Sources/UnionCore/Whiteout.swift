@@ -4,7 +4,10 @@ public import LinuxSys
 ///
 /// Read in every form: a character device 0/0 (overlayfs), an empty file with `overlay.whiteout` in a directory marked
 /// `opaque=x` (overlayfs, where devices are refused), a file `.wh.NAME` beside the name (OCI). Written as 0/0, all of them
-/// names of one inode in the work directory as overlayfs does it, or as `.wh.NAME` where mknod(2) is refused.
+/// names of one inode in the work directory as overlayfs does it, or as `.wh.NAME` where mknod(2) is refused, or in the second form where `.wh.NAME` is refused too (or
+/// is a name like others): on another union.
+public enum WhiteoutForm: Sendable { case device, marker, attribute }
+
 public enum Whiteout {
     public static let prefixLength = 4
 
@@ -17,9 +20,19 @@ extension LayerStack {
     /// An object found under a name: is it no object at all but a whiteout of the name?
     func isWhiteout(_ status: FileStatus, _ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Bool {
         if Whiteout.isDevice(status) { return true }
-        // In lower layers only, as overlayfs reads it: nobody writes it into an upper one.
-        guard part.markers.xattrWhiteouts, status.isRegular, status.size == 0, !(hasUpper && part.layer == 0) else { return false }
+        // The kernel reads it in lower layers only. It is written into an upper one that the kernel's overlayfs cannot have.
+        guard part.hasXattrWhiteouts, status.isRegular, status.size == 0 else { return false }
         return try part.fd.xattrFirstByte(name, OverlayXattr.whiteout.name(xattrs)) != nil
+    }
+
+    /// Whether the upper layer has a whiteout under the name, which a new name takes the place of.
+    func upperHasWhiteout(_ upper: LayerDirectory, _ name: NameRef) throws(Errno) -> Bool { try isWhiteout(try upper.fd.status(name), upper, name) }
+
+    /// Before the first whiteout by attribute: the directory says that there are some (`opaque=x`). An opaque one needs none.
+    func noteXattrWhiteouts(_ directory: LayerDirectory) throws(Errno) {
+        guard let work, work.whiteoutForm == .attribute, !directory.hasXattrWhiteouts else { return }
+        try directory.fd.setXattr(NameRef.empty, OverlayXattr.opaque.name(xattrs), text: "x")
+        directory.noteXattrWhiteouts()
     }
 
     /// Does `.wh.NAME` stand in this part?
@@ -31,8 +44,9 @@ extension LayerStack {
     /// Puts a whiteout where the upper layer has nothing under the name. One linkat(2), atomic by itself, and a statx(2): an append-only
     /// directory would take the link, but the union removes a name.
     /// - Precondition: the caller holds the directory's lock.
-    func placeWhiteoutLocked(_ directory: FD, _ name: NameRef) throws(Errno) {
+    func placeWhiteoutLocked(_ part: LayerDirectory, _ name: NameRef) throws(Errno) {
         guard let work = work else { throw .readOnly }
+        let directory = part.fd
         if try directory.status().isProtected { throw .notPermitted }
         if work.usesMarkerFiles {
             let done: Void? = try name.withPrefix(".wh.") { (marker) throws(Errno) in
@@ -43,17 +57,19 @@ extension LayerStack {
             if done == nil { throw .nameTooLong }
             return
         }
+        try noteXattrWhiteouts(part)
         try work.linkWhiteout(to: directory, name)
     }
 
     /// Replaces what the upper layer has under the name, a directory too, by a whiteout, in one rename. What was there goes to
     /// the work directory and is removed from there.
     /// - Precondition: the caller holds the directory's lock.
-    func replaceByWhiteoutLocked(_ directory: FD, _ name: NameRef, isDirectory: Bool) throws(Errno) {
+    func replaceByWhiteoutLocked(_ part: LayerDirectory, _ name: NameRef, isDirectory: Bool) throws(Errno) {
         guard let work = work else { throw .readOnly }
+        let directory = part.fd
         if work.usesMarkerFiles {
             // The marker first: until the rename, the name is still there and wins over a marker beside it.
-            try placeWhiteoutLocked(directory, name)
+            try placeWhiteoutLocked(part, name)
             let temporary = work.temporaryName()
             try temporary.withRef { (t) throws(Errno) in
                 try directory.rename(name, to: work.fd, t)
@@ -61,6 +77,7 @@ extension LayerStack {
             }
             return
         }
+        try noteXattrWhiteouts(part)
         let temporary = work.temporaryName()
         try temporary.withRef { (t) throws(Errno) in
             try work.linkWhiteout(to: work.fd, t)

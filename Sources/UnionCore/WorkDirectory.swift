@@ -15,15 +15,19 @@ public final class WorkDirectory: Sendable {
     private let whiteoutMade = Atomic<Bool>(false)
     private let whiteoutName: ShortName
 
-    /// mknod(2) of a 0/0 device is refused here: whiteouts are written as `.wh.NAME`.
-    public let usesMarkerFiles: Bool
+    /// How whiteouts are written here; nil: nothing can be hidden.
+    public let whiteoutForm: WhiteoutForm?
+    public var usesMarkerFiles: Bool { whiteoutForm == .marker }
+    private let xattrs: XattrNamespace
     /// O_TMPFILE works: a regular file needs no name while it is made.
     public let hasTemporaryFiles: Bool
     /// rename(2) leaves a whiteout behind by itself.
     public let hasRenameWhiteout: Bool
 
     /// `fd`: the `work` directory inside workdir, on the filesystem and mount of the upper layer.
-    init(fd: consuming OwnedFD) {
+    /// - Parameter readsMarkers: `.wh.NAME` counts as a whiteout.
+    init(fd: consuming OwnedFD, xattrs: XattrNamespace = .trusted, readsMarkers: Bool = true) {
+        self.xattrs = xattrs
         // Two mounts may share a work directory in the engines' form: names differ by process and time.
         let seed = Clock.monotonic << 20 ^ UInt64(UInt32(bitPattern: Process.id)) << 40
         counter = Atomic(seed)
@@ -48,10 +52,35 @@ public final class WorkDirectory: Sendable {
                 _ = Self.works { () throws(Errno) in try at.unlink(p) }
             }
         }
-        usesMarkerFiles = !device
+        whiteoutForm = device ? .device : Self.formWithoutDevices(at, seed, xattrs, readsMarkers)
         hasRenameWhiteout = renames
         directory = fd
     }
+    private static func formWithoutDevices(_ at: FD, _ seed: UInt64, _ xattrs: XattrNamespace, _ readsMarkers: Bool) -> WhiteoutForm? {
+        let canMark = readsMarkers && ShortName(prefix: ".wh.#", number: seed).withRef { m in
+            works { () throws(Errno) in
+                _ = try at.open(m, WhiteoutFlags.createMarker, mode: 0)
+                try at.unlink(m)
+            }
+        }
+        if canMark { return .marker }
+        let canNote = ShortName(prefix: "#probe-", number: seed).withRef { p in
+            works { () throws(Errno) in
+                defer { _ = works { () throws(Errno) in try at.unlink(p) } }
+                try makeNoted(at, p, xattrs)
+            }
+        }
+        return canNote ? .attribute : nil
+    }
+    /// An empty file that says by an attribute that it is a whiteout.
+    private static func makeNoted(_ directory: FD, _ name: NameRef, _ xattrs: XattrNamespace) throws(Errno) {
+        let file = try directory.open(name, WhiteoutFlags.createMarker, mode: 0o600)
+        try file.fd.setXattr(NameRef.empty, OverlayXattr.whiteout.name(xattrs), text: "y")
+    }
+    private func makeWhiteout(_ name: NameRef) throws(Errno) {
+        if whiteoutForm == .attribute { try Self.makeNoted(fd, name, xattrs) } else { try fd.makeNode(name, mode: UInt32(S_IFCHR)) }
+    }
+
     private static func works(_ body: () throws(Errno) -> Void) -> Bool {
         do throws(Errno) {
             try body()
@@ -77,14 +106,31 @@ public final class WorkDirectory: Sendable {
                     try fd.link(shared, to: directory, name)
                     return
                 } catch {
-                    guard error == .tooManyLinks || error == .noEntry || error == .crossDevice else { throw error }
+                    guard error == .tooManyLinks || error == .noEntry || error == .crossDevice else {
+                        // A filesystem without hard links.
+                        guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else { throw error }
+                        return try moveWhiteout(to: directory, name)
+                    }
                 }
             }
             try whiteout.locked { () throws(Errno) in
                 do throws(Errno) { try fd.unlink(shared) } catch { if error != .noEntry { throw error } }
-                try fd.makeNode(shared, mode: UInt32(S_IFCHR))
-                try fd.link(shared, to: directory, name)
+                try makeWhiteout(shared)
+                do throws(Errno) { try fd.link(shared, to: directory, name) } catch {
+                    guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else { throw error }
+                    try moveWhiteout(to: directory, name)
+                }
                 whiteoutMade.store(true, ordering: .releasing)
+            }
+        }
+    }
+
+    private func moveWhiteout(to directory: FD, _ name: NameRef) throws(Errno) {
+        try temporaryName().withRef { (t) throws(Errno) in
+            try makeWhiteout(t)
+            do throws(Errno) { try fd.rename(t, to: directory, name, .noReplace) } catch {
+                discard(t, isDirectory: false)
+                throw error
             }
         }
     }
