@@ -372,6 +372,13 @@ long cs_raise_nofile(uint64_t *limit) {
 	*limit = l.rlim_cur;
 	return 0;
 }
+void cs_lift_fsize(void) {
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY }, l;
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &none) == 0 || getrlimit(RLIMIT_FSIZE, &l) < 0) return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &l);
+}
 long cs_poll_in(int fd, int timeout_ms) {
 	struct pollfd p = { fd, POLLIN, 0 };
 	long r = poll(&p, 1, timeout_ms);
@@ -446,7 +453,7 @@ long cs_is_initial_userns(void) {
 /* ---- memory ---- */
 long cs_memfd(const char *name) { RET(memfd_create(name, MFD_CLOEXEC)); }
 void *cs_map_shared(int fd, size_t length, int writable, uintptr_t at, int *err) {
-	void *p = mmap((void *)at, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED_NOREPLACE : 0), fd, 0);
+	void *p = mmap((void *)at, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0) | (at ? MAP_FIXED_NOREPLACE : 0), fd, 0);
 	if (p == MAP_FAILED) {
 		*err = errno;
 		return NULL;

@@ -42,6 +42,7 @@ public struct Errno: Error, Equatable, Hashable, Sendable {
     public static let tooBig = Errno(E2BIG)
     public static let timedOut = Errno(ETIMEDOUT)
     public static let deadlock = Errno(EDEADLK)
+    public static let fileTooLarge = Errno(EFBIG)
     public static let noDeviceOrAddress = Errno(ENXIO)
 
     /// The kernel's own sentence for the number, for messages to people.
@@ -59,6 +60,39 @@ func checked(_ call: () -> Int) throws(Errno) -> Int {
         if result == Int(-EINTR) { continue }
         throw Errno(Int32(truncatingIfNeeded: -result))
     }
+}
+
+/// The same for a call that goes to an object of a layer: what its mode forbids the owner is asked once more where the mode does not count
+/// (`Process.overrideOwnModes`).
+@inline(__always) @discardableResult
+func checkedAsOwner(_ call: () -> Int) throws(Errno) -> Int {
+    while true {
+        var result = call()
+        if result >= 0 { return result }
+        if result == Int(-EINTR) { continue }
+        if result == Int(-EACCES) { result = asOwner(call) }
+        if result >= 0 { return result }
+        throw Errno(Int32(truncatingIfNeeded: -result))
+    }
+}
+
+/// -EACCES where nothing is to be had.
+@inline(never) @_optimize(none)
+private func asOwner(_ call: () -> Int) -> Int {
+    withoutActuallyEscaping(call) { call in
+        let errand = unsafe Unmanaged.passRetained(Errand(call))
+        let result = unsafe cs_as_owner(performed, errand.toOpaque())
+        unsafe errand.release()
+        return result
+    }
+}
+private final class Errand {
+    let call: () -> Int
+    init(_ call: @escaping () -> Int) { self.call = call }
+}
+private func performed(_ errand: UnsafeMutableRawPointer?) -> Int {
+    guard let errand = unsafe errand else { return Int(-EACCES) }
+    return unsafe Unmanaged<Errand>.fromOpaque(errand).takeUnretainedValue().call()
 }
 
 /// For calls that a signal may really interrupt, and for close(2), which must not be repeated.

@@ -6,7 +6,7 @@ internal import Glibc
 extension FD {
     /// The value's length, or with an empty buffer the length that it has.
     public func getXattr(_ name: NameRef, _ attribute: NameRef, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-        try checked { unsafe cs_getxattr_at(raw, name.base, attribute.base, buffer.baseAddress, buffer.count) }
+        try checkedAsOwner { unsafe cs_getxattr_at(raw, name.base, attribute.base, buffer.baseAddress, buffer.count) }
     }
 
     /// The value, or nil where there is none (ENODATA) and where the filesystem has no such attributes (EOPNOTSUPP). Most objects have none:
@@ -46,7 +46,7 @@ extension FD {
     public func xattrFirstByte(_ name: NameRef, _ attribute: NameRef) throws(Errno) -> UInt8? {
         var bytes: (UInt64, UInt64) = (0, 0)
         do throws(Errno) {
-            let length = try checked { unsafe cs_getxattr_at(raw, name.base, attribute.base, &bytes, 16) }
+            let length = try checkedAsOwner { unsafe cs_getxattr_at(raw, name.base, attribute.base, &bytes, 16) }
             return length == 0 ? 0 : UInt8(truncatingIfNeeded: UInt64(littleEndian: bytes.0))
         } catch {
             switch error {
@@ -58,16 +58,16 @@ extension FD {
     }
 
     public func setXattr(_ name: NameRef, _ attribute: NameRef, _ value: UnsafeRawBufferPointer, flags: Int32 = 0) throws(Errno) {
-        try checked { unsafe cs_setxattr_at(raw, name.base, attribute.base, value.baseAddress, value.count, flags) }
+        try checkedAsOwner { unsafe cs_setxattr_at(raw, name.base, attribute.base, value.baseAddress, value.count, flags) }
     }
     public func setXattr(_ name: NameRef, _ attribute: NameRef, _ value: [UInt8], flags: Int32 = 0) throws(Errno) {
         try unsafe value.withBytes { (b) throws(Errno) in try unsafe setXattr(name, attribute, b, flags: flags) }
     }
     public func setXattr(_ name: NameRef, _ attribute: NameRef, text: StaticString) throws(Errno) {
-        try checked { unsafe cs_setxattr_at(raw, name.base, attribute.base, text.utf8Start, text.utf8CodeUnitCount, 0) }
+        try checkedAsOwner { unsafe cs_setxattr_at(raw, name.base, attribute.base, text.utf8Start, text.utf8CodeUnitCount, 0) }
     }
     public func removeXattr(_ name: NameRef, _ attribute: NameRef) throws(Errno) {
-        try checked { unsafe cs_removexattr_at(raw, name.base, attribute.base) }
+        try checkedAsOwner { unsafe cs_removexattr_at(raw, name.base, attribute.base) }
     }
 
     /// The names, each with a NUL behind it. Empty where the filesystem has no attributes; empty costs one call and no allocation.
@@ -95,7 +95,7 @@ extension FD {
     }
 
     private func listXattr(_ name: NameRef, into b: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-        try checked { unsafe cs_listxattr_at(raw, name.base, b.baseAddress?.assumingMemoryBound(to: CChar.self), b.count) }
+        try checkedAsOwner { unsafe cs_listxattr_at(raw, name.base, b.baseAddress?.assumingMemoryBound(to: CChar.self), b.count) }
     }
 }
 

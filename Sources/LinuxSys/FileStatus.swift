@@ -64,7 +64,7 @@ extension FD {
     public func status(_ name: NameRef) throws(Errno) -> FileStatus {
         var c = cs_status()
         let flags = AT_SYMLINK_NOFOLLOW | (name.isEmpty ? AT_EMPTY_PATH_ : 0)
-        try checked { unsafe cs_statx(raw, name.base, flags, &c) }
+        try checkedAsOwner { unsafe cs_statx(raw, name.base, flags, &c) }
         return FileStatus(c)
     }
     public func status() throws(Errno) -> FileStatus { try status(NameRef.empty) }
@@ -72,7 +72,7 @@ extension FD {
     /// For paths that a person typed: follows symlinks.
     public static func statusFollowing(_ path: NameRef) throws(Errno) -> FileStatus {
         var c = cs_status()
-        try checked { unsafe cs_statx(AT_FDCWD, path.base, 0, &c) }
+        try checkedAsOwner { unsafe cs_statx(AT_FDCWD, path.base, 0, &c) }
         return FileStatus(c)
     }
 }
@@ -123,7 +123,7 @@ public struct FilesystemStatus: Sendable {
 extension FD {
     public func filesystemStatus() throws(Errno) -> FilesystemStatus {
         var c = cs_statfs()
-        try checked { unsafe cs_fstatfs(raw, &c) }
+        try checkedAsOwner { unsafe cs_fstatfs(raw, &c) }
         var s = FilesystemStatus()
         s.blocks = c.blocks
         s.free = c.bfree

@@ -4,14 +4,14 @@ internal import Glibc
 extension FD {
     /// openat(2), always with O_CLOEXEC. One component and O_NOFOLLOW cannot leave the directory; for paths see `openBeneath`.
     public func open(_ name: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
-        OwnedFD(adopting: Int32(try checked { unsafe cs_openat(raw, name.base, flags, mode) }))
+        OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat(raw, name.base, flags, mode) }))
     }
 
     /// A path below this directory, with no symlink followed and no way out (openat2(2): RESOLVE_BENEATH, NO_SYMLINKS,
     /// NO_MAGICLINKS). EXDEV or ELOOP for a path that tries.
     public func openBeneath(_ path: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_SYMLINKS | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checked {
+        return OwnedFD(adopting: Int32(try checkedAsOwner {
             unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve)
         }))
     }
@@ -19,18 +19,18 @@ extension FD {
     /// What has one name in this directory, and nothing that is mounted over it (RESOLVE_NO_XDEV): EXDEV then, and what is mounted is not asked for anything.
     public func openUncrossed(_ name: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_NO_XDEV | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, name.base, UInt64(UInt32(bitPattern: flags | O_NOFOLLOW)), 0, resolve) }))
+        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, name.base, UInt64(UInt32(bitPattern: flags | O_NOFOLLOW)), 0, resolve) }))
     }
     /// A path below this directory by way of symlinks too, as long as none leads out (RESOLVE_BENEATH, NO_MAGICLINKS): EXDEV for one that does.
     public func openInside(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
     }
 
     /// A path as a process sees it whose root this directory is (RESOLVE_IN_ROOT): symlinks, absolute ones too, and `..` stay inside.
     public func openInRoot(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_IN_ROOT | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checked { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
     }
 
     /// A directory by one name, for use with the `…at` calls and for reading it.
@@ -52,7 +52,7 @@ extension FD {
     }
     /// A new open file of what this descriptor stands for (O_PATH ones too, and unlinked files), through /proc/self/fd.
     public func reopen(_ flags: Int32) throws(Errno) -> OwnedFD {
-        OwnedFD(adopting: Int32(try checked { cs_reopen(raw, flags) }))
+        OwnedFD(adopting: Int32(try checkedAsOwner { cs_reopen(raw, flags) }))
     }
 
     /// The same without touching the access time, where we may.

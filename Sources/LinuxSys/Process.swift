@@ -113,6 +113,12 @@ public enum Process {
         _ = unsafe cs_raise_nofile(&limit)
         return limit
     }
+    /// A call that is refused because of an object's mode is made once more where the mode does not count, if the object is this user's and of this group
+    /// (`cs_as_owner`): for a process that asks for permission elsewhere before. Needs user namespaces; without, all is as it was.
+    public static func overrideOwnModes() { cs_act_as_owner(1) }
+    /// The limit of the size of files (RLIMIT_FSIZE) is for who writes, and the kernel holds callers to theirs. What they write through us has no other one, as far as
+    /// this process may lift its own, and no signal ends it (SIGXFSZ).
+    public static func liftFileSizeLimit() { cs_lift_fsize() }
     /// Two heaps for all threads. One for each costs three system calls and 130 KiB a thread, and nothing on a request's way allocates.
     public static func limitArenas() { cs_limit_arenas(2) }
     public static func setName(_ name: StaticString) {
@@ -128,6 +134,7 @@ public enum Process {
 
 /// Capability numbers of <linux/capability.h>.
 public enum Capability {
+    public static let dacOverride: Int32 = 1
     public static let dacReadSearch: Int32 = 2
     public static let fowner: Int32 = 3
     public static let fsetid: Int32 = 4

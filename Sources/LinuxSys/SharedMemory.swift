@@ -23,24 +23,33 @@ public final class SharedMemory: @unchecked Sendable {
     }
     /// Memory without a name, zeroed, that a descriptor can carry to another process (memfd_create(2)).
     public convenience init(name: StaticString, length: Int) throws(Errno) {
-        let file = try SharedMemory.anonymousFile(name: name)
-        try file.fd.truncate(Int64(length))
-        try self.init(file: file, length: length, writable: true)
+        try self.init(file: try SharedMemory.file(name: name, length: length), length: length, writable: true)
     }
     /// The same at an address that another program will find free, too: far from where the kernel puts programs, heaps, libraries and stacks. Where that
     /// cannot be had (an address space of 39 bits knows only the second), anywhere.
     public convenience init(name: StaticString, lastingLength length: Int) throws(Errno) {
-        let file = try SharedMemory.anonymousFile(name: name)
-        try file.fd.truncate(Int64(length))
-        try self.init(file: file, length: length, writable: true, at: [0x1000_0000_0000, 0x10_0000_0000, 0])
+        try self.init(file: try SharedMemory.file(name: name, length: length), length: length, writable: true, at: [0x1000_0000_0000, 0x10_0000_0000, 0])
     }
     deinit { _ = unsafe cs_unmap(base, length) }
+
+    /// No file where this user may have none of that length (RLIMIT_FSIZE, a hard limit): what is mapped then is shared with forked processes alone.
+    private static func file(name: StaticString, length: Int) throws(Errno) -> OwnedFD {
+        do throws(Errno) {
+            let file = try anonymousFile(name: name)
+            try file.fd.truncate(Int64(length))
+            return file
+        } catch {
+            guard error == .fileTooLarge else { throw error }
+            return OwnedFD(adopting: -1)
+        }
+    }
 
     /// An empty file in memory (memfd_create(2)).
     public static func anonymousFile(name: StaticString) throws(Errno) -> OwnedFD {
         OwnedFD(adopting: Int32(try checked { unsafe cs_memfd(name.pointer) }))
     }
 
+    /// None where there is no file.
     public var fd: FD { file.fd }
     public static var pageSize: Int { cs_align_page() }
     /// Gives whole pages back to the system; they read as zero afterwards.

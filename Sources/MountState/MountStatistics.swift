@@ -9,7 +9,7 @@ public final class MountStatistics: @unchecked Sendable {
 
     /// Counters in `file`, which is emptied, given its length and its room on the disk: a full disk is an error now and
     /// not a SIGBUS later.
-    public init(file: consuming OwnedFD) throws(Errno) {
+    public convenience init(file: consuming OwnedFD) throws(Errno) {
         let length = StatisticsLayout.bytes
         try file.fd.truncate(0)
         do throws(Errno) {
@@ -18,10 +18,13 @@ public final class MountStatistics: @unchecked Sendable {
             guard error == .notSupported else { throw error }
             try file.fd.writeAll([UInt8](repeating: 0, count: length))
         }
-        memory = try SharedMemory(file: file, length: length, writable: true)
+        try self.init(new: try SharedMemory(file: file, length: length, writable: true))
+    }
+    private init(new memory: SharedMemory) throws(Errno) {
+        self.memory = memory
         unsafe words = memory.base.assumingMemoryBound(to: UInt64.self)
         store(StatisticsLayout.versionWord, StatisticsLayout.version)
-        store(StatisticsLayout.sizeWord, UInt64(length))
+        store(StatisticsLayout.sizeWord, UInt64(StatisticsLayout.bytes))
         store(StatisticsLayout.startWord, UInt64(bitPattern: Clock.realtime))
         noteProcess()
         store(StatisticsLayout.magicWord, StatisticsLayout.magic)
@@ -39,7 +42,7 @@ public final class MountStatistics: @unchecked Sendable {
 
     /// Counters that nobody else sees: for tests, and where no run directory can be had.
     public convenience init() throws(Errno) {
-        try self.init(file: try SharedMemory.anonymousFile(name: "unionfsd-stats"))
+        try self.init(new: try SharedMemory(name: "unionfsd-stats", length: StatisticsLayout.bytes))
     }
 
     /// This process serves from now on: after a fork.

@@ -2,22 +2,23 @@ internal import LinuxSys
 internal import Glibc
 
 /// What a copy keeps of its lower object, in the order that lets nothing undo what came before: owner (which clears suid and
-/// capabilities), extended attributes (ACLs and capabilities among them), mode with suid, sgid and sticky, times last.
+/// capabilities), what overlay notes, extended attributes (capabilities among them, ACLs last), mode with suid, sgid and sticky, times last.
 extension LayerStack {
     /// - Returns: whether the copy knows its origin.
     func copyMetadata(_ source: CopyUpSource, to directory: FD, _ name: NameRef, indexed: Bool) throws(Errno) -> Bool {
         let status = source.status
         try step(.changeOwner)
         try giveOwner(status, to: directory, name)
-        try copyXattrs(source, to: directory, name)
-        if !status.isSymlink {
-            try step(.changeMode)
-            try giveMode(status, to: directory, name)
-        }
+        // Before anything that takes away what these need: a `user.` attribute asks for write permission, and an access list or the mode may give none to the owner.
         let hasOrigin = try setOrigin(source, on: directory, name)
         if indexed, let index {
             try step(.setLinkCount)
             try index.noteLinks(directory, name, links: status.nlink, relativeToUpper: false, count: status.nlink)
+        }
+        try copyXattrs(source, to: directory, name)
+        if !status.isSymlink {
+            try step(.changeMode)
+            try giveMode(status, to: directory, name)
         }
         try step(.setTimes)
         try directory.setTimes(name, access: status.atime, modification: status.mtime)
@@ -28,7 +29,13 @@ extension LayerStack {
         try step(.listXattrs)
         let names = try source.directory.listXattrs(source.name)
         if names.isEmpty { return }
+        try copyXattrs(names, source, to: directory, name, lists: false)
+        try copyXattrs(names, source, to: directory, name, lists: true)
+    }
+
+    private func copyXattrs(_ names: [UInt8], _ source: CopyUpSource, to directory: FD, _ name: NameRef, lists: Bool) throws(Errno) {
         try names.forEachName { (attribute) throws(Errno) in
+            if attribute.hasPrefix("system.posix_acl_") != lists { return }
             if visibility.isOverlayOwn(attribute) { return }
             // An access list on the disk would speak of the owners on the disk.
             if upperOverride != nil, attribute.hasPrefix("system.posix_acl_") { return }

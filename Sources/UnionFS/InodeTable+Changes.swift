@@ -127,7 +127,7 @@ extension InodeTable {
                 nodes[node].flags.insert(.unlinked)
                 unused = takeIdleBackingLocked(node)
             }
-            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0 else {
+            guard nodes[node].firstName == 0, nodes[node].lookups > 0, nodes[node].orphan < 0, fd.isValid else {
                 freeIfUnusedLocked(node)
                 return (fd, dataFD)
             }

@@ -40,6 +40,8 @@ final class InodeTable: @unchecked Sendable {
     var leaving: [Gone] = []
     /// Inodes that a descriptor of ours keeps though their names are gone.
     var orphans = 0
+    /// As many as there may be but for what is open (`UnionFileSystem.holdOn`).
+    var orphanLimit = Int.max
     /// Called with each node that is gone: its cached directory is dropped.
     var onFree: (@Sendable (UInt32) -> Void)?
     /// Called with the id of a backing that nobody needs any more, no lock held.

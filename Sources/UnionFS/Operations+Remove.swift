@@ -8,6 +8,7 @@ extension UnionFileSystem {
     func serveUnlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
         if Inflight.isDone, caller.isResent { return }
+        awaitForgetting()
         try withResources { () throws(Errno) in try unlink(parent, name, caller) }
     }
 
@@ -41,6 +42,22 @@ extension UnionFileSystem {
         if table[victim].flags.contains(.indexed), let indexName = table.ownedIndexName(victim) { stack.index?.removeIfUnused(indexName) }
     }
 
+    /// Before a name goes, no lock held: what was removed before is closed when the kernel has forgotten it, which may be a while behind (it hands over sixteen for each
+    /// eight requests, fuse_dev_do_read). So as not to have a descriptor for each by then.
+    func awaitForgetting() {
+        if table.orphans >= table.orphanLimit { _ = table.waitForOrphans(milliseconds: 10) }
+    }
+    /// Nobody has it open, and there are as many descriptors of removed objects as may be. Who has nothing but a path's descriptor of it (O_PATH), or is in it, finds
+    /// it gone then (ENOENT).
+    private func isLetGo(_ node: UInt32) -> Bool {
+        table.orphans >= table.orphanLimit && table[node].cachedOpens == 0 && table[node].passthroughOpens == 0
+    }
+    /// Of a directory.
+    func holdOn(_ node: UInt32, _ directory: MergedDirectory) throws(Errno) -> FD {
+        guard let top = directory.parts.first else { throw .stale }
+        return isLetGo(node) ? .none : try top.fd.duplicate().release()
+    }
+
     /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its last one.
     func holdOn(_ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
         if table[node].flags.contains(.dataUnseen) {
@@ -50,10 +67,15 @@ extension UnionFileSystem {
         let record = table[node]
         let data = record.flags.contains(.metacopy) ? try dataIfAny(directory.parts, name) : OwnedFD(adopting: -1)
         if record.flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) {
+            if isLetGo(node) { return (.none, .none, record.unionLinks <= 1) }
             let fd = try indexName.withRef { (n) throws(Errno) in try index.fd.openPath(n) }
             return (fd.release(), data.release(), record.unionLinks <= 1)
         }
         guard let part = directory.part(inLayer: Int(record.layer)) else { throw .stale }
+        if isLetGo(node) {
+            let isGone = record.flags.contains(.upper) ? try part.fd.status(name).nlink <= 1 : true
+            return (.none, .none, isGone)
+        }
         let fd = try part.fd.openPath(name)
         // A lower file's other names, where no index keeps them together, are other nodes.
         let isGone = record.flags.contains(.upper) ? try fd.fd.status().nlink <= 1 : true
@@ -103,6 +125,7 @@ extension UnionFileSystem {
     func serveRmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) {
         let parent = try table.node(parent)
         if Inflight.isDone, caller.isResent { return }
+        awaitForgetting()
         try withResources { () throws(Errno) in try rmdir(parent, name, caller) }
     }
 
@@ -130,8 +153,7 @@ extension UnionFileSystem {
         }
         try ensureUpper(parent, .parent)
         try withDirectories(parent, victim) { (directory, own) throws(Errno) in
-            guard let top = own.parts.parts.first else { throw .stale }
-            let orphan = try top.fd.duplicate()
+            let orphan = OwnedFD(adopting: try holdOn(victim, own.parts).raw)
             Inflight.holding(orphan: orphan.fd, data: .none)
             let isKnownEmpty = listings.find(victim)?.count == 0
             try stack.rmdirLocked(in: directory.parts, name, own.parts, whiteout: needed, isKnownEmpty: isKnownEmpty)

@@ -13,6 +13,7 @@ extension UnionFileSystem {
         let from = try table.node(parent)
         let to = try table.node(newParent)
         if caller.isResent, try finishRename(from, name, to, newName, flags, caller) { return }
+        awaitForgetting()
         try withResources { () throws(Errno) in
             let node = try known(from, name)
             defer { table.forget(node, 1) }
@@ -133,8 +134,7 @@ extension UnionFileSystem {
             var isGone = false
             if replaced != 0, !exchange {
                 if let own = target.moved {
-                    guard let top = own.parts.first else { throw .stale }
-                    orphan = try top.fd.duplicate().release()
+                    orphan = try holdOn(replaced, own)
                     isGone = true
                 } else {
                     (orphan, data, isGone) = try holdOn(replaced, toDirectory, newName)

@@ -68,6 +68,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         // Half for directories, the rest for open files and what a request needs for itself.
         directories = DirectoryCache(descriptors: Int(clamping: min(openFileLimit / 2, 16384)), statistics: statistics)
         listings = ListingCache(statistics: statistics)
+        table.orphanLimit = max(Int(clamping: openFileLimit / 4), 16)
         super.init()
         if isTakenOver {
             let table = table
@@ -379,7 +380,16 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     func withResources<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         do throws(Errno) { return try body() } catch {
             switch error {
-            case .tooManyOpenFiles, .fileTableOverflow: directories.drain()
+            case .tooManyOpenFiles, .fileTableOverflow:
+                // Others take what is given back, too; and what was removed is closed a moment later, when the kernel has forgotten it.
+                for _ in 0..<20 {
+                    directories.drain()
+                    if !table.waitForOrphans(milliseconds: 4) { Clock.sleep(milliseconds: 1) }
+                    do throws(Errno) { return try body() } catch {
+                        guard error == .tooManyOpenFiles || error == .fileTableOverflow else { throw error }
+                    }
+                }
+                directories.drain()
             case .noSpace, .quotaExceeded:
                 if !table.waitForOrphans(milliseconds: 50) { throw error }
             default: throw error

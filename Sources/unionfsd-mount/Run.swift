@@ -24,6 +24,7 @@ struct Run {
     static func main() -> Int32 {
         if let asked = Succession.asked(Process.arguments) { return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words) }
         Process.limitArenas()
+        Process.liftFileSizeLimit()
         // An engine's descriptors are not ours to keep open (engines.md, contract 2).
         Process.closeDescriptors(from: 3)
         let call: Call
@@ -57,6 +58,7 @@ struct Run {
         self.call = call
         claim = preflight.claim
         _ = Process.raiseOpenFileLimit()
+        if call.options.defaultPermissions, Process.effectiveUser != 0, !Process.hasCapability(Capability.dacOverride) { Process.overrideOwnModes() }
         do throws(UnionError) {
             layers = try LayerStack(options: call.options, ownsWork: preflight.claim?.isSole ?? false)
         } catch { throw RegistryError(error.message) }
@@ -187,7 +189,7 @@ struct Run {
 
     /// Nil, for a mount that nobody can find, or for want of memory: then it is not to be had.
     private func upgrade(_ memory: UnionMemory) -> Upgrade? {
-        guard let registration else { return nil }
+        guard let registration, memory.file.isValid else { return nil }
         var record = record
         record.guardian = Process.id
         let succession = Succession(memory: memory, device: device, layers: layers, claim: claim, registration: registration, record: record)

@@ -38,6 +38,12 @@ long cs_read_directory_once(int directory);
 long cs_close(int fd);
 long cs_dup_cloexec(int fd);
 
+/* ---- what belongs to this user and gives its owner nothing ---- */
+/* From now on, for the whole process and what it forks. */
+void cs_act_as_owner(int on);
+/* Calls `call` once more, in a user namespace where the mode of this user's own objects does not count; its answer. -EACCES where that is off, or not to be had. */
+long cs_as_owner(long (*call)(void *), void *argument);
+
 /* ---- status ---- */
 struct cs_status {
 	uint64_t ino, dev, rdev, size, blocks, mnt_id;
@@ -149,6 +155,8 @@ long cs_set_fsgid(uint32_t gid);
 /* The supplementary groups of this thread alone (the raw system call). */
 long cs_setgroups_thread(size_t n, const uint32_t *groups);
 long cs_prctl_name(const char *name);
+/* Ignores SIGXFSZ, and lifts RLIMIT_FSIZE as far as it may. */
+void cs_lift_fsize(void);
 long cs_raise_nofile(uint64_t *limit);	/* soft limit up to the hard one; answers the limit in force */
 long cs_poll_in(int fd, int timeout_ms);
 long cs_has_capability(int cap);	/* 1 when effective, 0 when not */
