@@ -51,12 +51,12 @@ done
 
 heading "a limit of the size of files"
 head -c 3000000 /dev/urandom >s/lower/large
-# sized LIMIT NAME COMMAND...: mounts with that hard limit (in 1024 bytes), and works without and with one.
+# sized "[-S] LIMIT" NAME COMMAND...: mounts with that limit (in 1024 bytes; a hard one, too, without -S), and works without and with one.
 sized() {
     local limit=$1 name=$2
     shift 2
     rm -rf s/{up,work} && mkdir s/{up,work} && chmod 777 s/{up,work,mnt} s
-    check "$name: mounts with a limit of $limit KiB" is "$( (ulimit -f "$limit" && "$@" "$BIN/unionfsd" mount -o "allow_other" --lower s/lower --upper s/up --work s/work s/mnt 2>&1) || echo failed)" ""
+    check "$name: mounts with a limit of $limit KiB" is "$( (case $limit in -S*) ulimit -S -f "${limit#* }" ;; *) ulimit -f "${limit#* }" ;; esac && "$@" "$BIN/unionfsd" mount -o "allow_other" --lower s/lower --upper s/up --work s/work s/mnt 2>&1) || echo failed)" ""
     check "$name: serves" is "$("$@" ls s/mnt | xargs)" "large tree"
     check "$name: a caller's limit is the caller's" is "$("$@" python3 - <<'PY'
 import errno, os, resource, signal
@@ -72,10 +72,12 @@ PY
 )" "60000 5536 EFBIG EFBIG EFBIG 65536"
     check "$name: and kills who does not ignore the signal" is "$("$@" bash -c '(ulimit -S -f 64; head -c 100000 /dev/zero >s/mnt/limited2) 2>/dev/null; echo $?; stat -c %s s/mnt/limited2')" "$(printf '153\n65536')"
 }
-sized 1000 "root"
+sized "-H 1000" "root, a hard limit"
+union_umount "$PWD/s/mnt"
+sized "-S 1000" "root"
 check "root: larger files than the limit are written by others" is "$(head -c 3000000 /dev/zero >s/mnt/new; echo more >>s/mnt/large; stat -c %s s/mnt/new s/mnt/large | xargs)" "3000000 3000005"
 union_umount "$PWD/s/mnt"
-grep -q user_allow_other /etc/fuse.conf 2>/dev/null || { echo user_allow_other >>/etc/fuse.conf; undo_fuse_conf() { sed -i '/^user_allow_other$/d' /etc/fuse.conf; }; at_end undo_fuse_conf; }
-sized 1000 "an ordinary user" as_user
+grep -qx user_allow_other /etc/fuse.conf 2>/dev/null || { echo user_allow_other >>/etc/fuse.conf; undo_fuse_conf() { sed -i '/^user_allow_other$/d' /etc/fuse.conf; }; at_end undo_fuse_conf; }
+sized "-H 1000" "an ordinary user" as_user
 check "an ordinary user: the worker can die" is "$(kill -KILL "$(as_user "$BIN/unionfsd" list --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"; sleep 0.5; as_user ls s/mnt | xargs)" "large limited limited2 tree"
 as_user "$BIN/unionfsd" umount "$PWD/s/mnt"
