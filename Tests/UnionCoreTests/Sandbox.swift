@@ -154,16 +154,42 @@ final class Sandbox {
         return try body("m")
     }
 
-    /// Open descriptors of this process that belong to this sandbox.
+    /// Open descriptors of this process that belong to this sandbox: by their path, or where they were opened through a private mount, which has another, by what they are.
     func descriptors() throws -> [String] {
         let all = try Self.here.open("/proc/self/fd", OpenFlags.directory)
+        let root = try Self.here.open(path, OpenFlags.directory)
+        var own: Set<[UInt64]> = []
+        try collect(root.fd, &own)
+        let besides = root.fd.raw
         var found: [String] = []
         var reader = DirectoryReader(all.fd)
         try reader.forEach { name, _, _ in
-            if let target = try? all.fd.readLink(name).description, target.contains(token) { found.append(target) }
+            guard let number = Int32(name.owned.description), number != besides else { return true }
+            let target = (try? all.fd.readLink(name).description) ?? ""
+            if target.contains(token) { found.append(target) } else if let status = try? FD(raw: number).status(), own.contains([status.dev, status.ino]) { found.append("\(token): \(target)") }
             return true
         }
+        _ = root.fd
         return found.sorted()
+    }
+    private func collect(_ directory: FD, _ found: inout Set<[UInt64]>) throws {
+        let status = try directory.status()
+        found.insert([status.dev, status.ino])
+        let copy = try directory.openDirectory(NameRef.dot)
+        var reader = DirectoryReader(copy.fd)
+        var below: [FileName] = []
+        try reader.forEach { name, _, _ in
+            if !name.isDotOrDotDot { below.append(name.owned) }
+            return true
+        }
+        for name in below {
+            let status = try name.withRef { try directory.status($0) }
+            found.insert([status.dev, status.ino])
+            if status.isDirectory {
+                let inner = try name.withRef { try directory.openDirectory($0) }
+                try collect(inner.fd, &found)
+            }
+        }
     }
 }
 
