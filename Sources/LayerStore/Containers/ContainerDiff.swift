@@ -45,7 +45,7 @@ public struct ContainerDiff: Sendable {
                 if try isHidden(name, layer) { break }
                 continue
             }
-            if LayerForm.isWhiteout(status) { break }
+            if try LayerForm.isWhiteout(status, name.owned, in: layer) { break }
             guard status.isDirectory else {
                 if parts == nil { return .something }
                 break
@@ -115,7 +115,7 @@ public struct ContainerDiff: Sendable {
                 if error == .noEntry { continue }
                 throw error
             }
-            var isWhiteout = LayerForm.isWhiteout(status)
+            var isWhiteout = try LayerForm.isWhiteout(status, name, in: upper)
             if name.bytes.starts(with: LayerForm.whiteoutPrefix), status.isRegular {
                 if name.bytes.elementsEqual(LayerForm.opaqueName) { continue }
                 name = FileName(bytes: name.bytes.dropFirst(LayerForm.whiteoutPrefix.count))

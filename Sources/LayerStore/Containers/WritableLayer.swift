@@ -168,6 +168,7 @@ private struct IndexedNames {
     }
     private func entries(_ directory: FD) throws(Errno) -> [Entry] {
         var out: [Entry] = []
+        let mayHaveAttributes = try LayerForm.mayHaveAttributeWhiteouts(directory)
         var reader = DirectoryReader(directory)
         try reader.forEach { (name, number, kind) throws(Errno) in
             if name.hasPrefix(".wh.") {
@@ -175,10 +176,10 @@ private struct IndexedNames {
                 return true
             }
             var entry = Entry(name: name.owned, number: number, kind: kind)
-            if kind == .unknown || kind == .character {
+            if kind == .unknown || kind == .character || kind == .regular && mayHaveAttributes {
                 do throws(Errno) {
                     let status = try directory.status(name)
-                    entry = Entry(name: entry.name, number: number, kind: status.kind, isWhiteout: LayerForm.isWhiteout(status))
+                    entry = Entry(name: entry.name, number: number, kind: status.kind, isWhiteout: try LayerForm.isWhiteout(status, entry.name, in: directory))
                 } catch {
                     if error == .noEntry { return true }
                     throw error

@@ -177,7 +177,7 @@ final class LayerPacker {
         let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
         if isBeyond(status) || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) { return }
         if content == .difference {
-            if LayerForm.isWhiteout(status) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
+            if try told("\"\(FileName(bytes: path))\"", { () throws(Errno) in try LayerForm.isWhiteout(status, name, in: directory) }) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
             if name.bytes.elementsEqual(LayerForm.opaqueName) { return }
             // Already in the archive's form.
             if name.bytes.starts(with: LayerForm.whiteoutPrefix) { return try marker(Array(name.bytes), Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }

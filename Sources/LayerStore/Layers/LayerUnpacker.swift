@@ -107,7 +107,7 @@ final class LayerUnpacker {
                         do throws(Errno) {
                             let old = try parent.fd.status(n)
                             if old.isSymlink { throw Errno.loop }
-                            wasWhiteout = LayerForm.isWhiteout(old)
+                            wasWhiteout = try LayerForm.isWhiteout(old, entry, in: parent.fd)
                             try parent.fd.unlink(n)
                         } catch { if error != .noEntry { throw error } }
                         try parent.fd.makeDirectory(n, mode: 0o755)
@@ -211,8 +211,9 @@ final class LayerUnpacker {
                     return false
                 }
                 if old.isRegular || old.isSymlink { recipe?.spoil() }
+                let wasWhiteout = try LayerForm.isWhiteout(old, n.owned, in: parent.fd)
                 try parent.fd.unlink(n)
-                return LayerForm.isWhiteout(old)
+                return wasWhiteout
             }
         } catch { throw StoreError(error, doing: "\"\(shown)\"") }
     }
