@@ -28,7 +28,7 @@ extension MountOptions {
         if try applyUnion(name, value) { return }
         if try applyIdentity(name, value) { return }
         if try applyMount(name, value) { return }
-        if applyWithoutMeaning(name, value) { return }
+        if try applyWithoutMeaning(name, value) { return }
         let nearest = OptionText.nearest(name).map { "; did you mean \"\($0)\"?" } ?? ""
         if form == .strict { throw OptionError("unknown option \"\(name)\"\(nearest)") }
         notes.append("unknown option \"\(name)\" ignored\(nearest)")
@@ -70,7 +70,7 @@ extension MountOptions {
         case "whiteouts":
             whiteouts = try OptionText.choice(name, value, [("overlay", .overlay), ("oci", .oci), ("both", .both)])
         case "noacl": noACL = try OptionText.flag(name, value)
-        case "noxattrs": noXattrs = try OptionText.flag(name, value)
+        case "noxattrs", "disable_xattrs": noXattrs = try OptionText.flag(name, value)
         case "static_nlink": staticNlink = try OptionText.flag(name, value)
         case "coherent": coherent = try OptionText.flag(name, value)
         case "guardian": guardian = try OptionText.flag(name, value)
@@ -82,8 +82,10 @@ extension MountOptions {
         case "transport":
             transport = try OptionText.choice(name, value, [("auto", .auto), ("dev", .dev), ("uring", .uring)])
         case "timeout": cacheSeconds = try OptionText.seconds(name, value)
+        // libfuse has one for each of names, missing names and attributes: the shortest is for all.
+        case "entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout": cacheSeconds = min(cacheSeconds ?? .max, try OptionText.seconds(name, value))
         case "hang_timeout": hangSeconds = UInt32(clamping: min(try OptionText.number(name, value), 86_400))
-        case "threads": threads = Int(min(try OptionText.number(name, value), 64))
+        case "threads", "max_threads": threads = Int(min(try OptionText.number(name, value), 64))
         case "threaded": threads = try OptionText.flag(name, value) ? nil : 1
         case "verity": verity = try OptionText.choice(name, value, [("off", .off), ("on", .on), ("require", .require)])
         case "uuid":
@@ -124,7 +126,6 @@ extension MountOptions {
             readOnly = name == "ro"
             readOnlyGiven = readOnly
         case "allow_other": allowOther = try OptionText.flag(name, value)
-        case "allow_root": allowRoot = try OptionText.flag(name, value)
         case "default_permissions": defaultPermissions = try OptionText.flag(name, value)
         case "fsname": fsname = try path(name, value)
         case "subtype": subtype = try path(name, value)
@@ -154,8 +155,8 @@ extension MountOptions {
         "lazytime": (.lazyTime, []), "nolazytime": ([], .lazyTime),
     ]
 
-    /// Words that others take and that change nothing here: those of mount(8) and fstab(5) silently, the rest with a line.
-    private mutating func applyWithoutMeaning(_ name: String, _ value: [UInt8]?) -> Bool {
+    /// Words that others take: those of mount(8) and fstab(5), and what is here as they say anyway (docs/semantics.md, "Words of others"), silently; what cannot be is refused, or told to an engine.
+    private mutating func applyWithoutMeaning(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         if name.hasPrefix("x-") || name.hasPrefix("X-") { return true }
         switch name {
         case "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "comment",
@@ -164,16 +165,25 @@ extension MountOptions {
              "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
              "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
             return true
-        case "plugins", "fast_ino", "ino32_t", "disable_xattrs", "override_creds", "nooverride_creds", "auto_unmount",
-             "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "max_threads", "attr_timeout",
-             "entry_timeout", "negative_timeout", "ac_attr_timeout", "blkdev", "big_writes", "nonempty",
-             "use_ino", "readdir_ino", "kernel_cache", "auto_cache", "direct_io", "hard_remove", "intr", "umask":
-            break
-        default: return false
+        case "override_creds", "auto_unmount", "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "big_writes", "nonempty", "use_ino", "readdir_ino", "kernel_cache",
+             "auto_cache", "hard_remove", "intr", "fast_ino":
+            return true
+        default: break
         }
-        notes.append("option \"\(name)\" has no meaning here and is ignored")
+        guard let reason = Self.impossible[name] else { return false }
+        if form == .strict { throw OptionError("\(name) is not possible: \(reason); leave the option out") }
+        notes.append("option \"\(name)\" ignored: \(reason)")
         return true
     }
+    private static let impossible: [String: String] = [
+        "plugins": "programs for single layers are fuse-overlayfs's own",
+        "ino32_t": "inode numbers are those of the layers",
+        "nooverride_creds": "layers are read and written with the rights of who mounts",
+        "direct_io": "files are read through the page cache",
+        "umask": "modes are those of the layers",
+        "blkdev": "a union lies on no block device",
+        "allow_root": "others may use the mount with allow_other, or not",
+    ]
 
     private func path(_ name: String, _ value: [UInt8]?) throws(OptionError) -> FileName {
         FileName(bytes: OptionText.unescaped(try OptionText.required(name, value, "PATH")))
@@ -221,8 +231,6 @@ extension MountOptions {
         }
         // A reader of a lower file in passthrough has a node that loses its names to another when the file is copied up; its handle would be lost.
         if nfsExport { coherent = true }
-        // Asked for, harmless, and without effect: said once. What would do harm is refused by LayerStack.
-        if allowRoot { notes.append("allow_root is not built: use allow_other") }
         if verity != .off {
             // As overlayfs: it is metacopy files that have digests.
             if metacopyRefused { throw OptionError("verity needs metacopy=on") }

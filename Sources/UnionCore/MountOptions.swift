@@ -146,7 +146,6 @@ public struct MountOptions: Sendable {
     public var hangSeconds: UInt32 = 10
     /// nil: when we may (root, or `user_allow_other`).
     public var allowOther: Bool?
-    public var allowRoot = false
     public var defaultPermissions = true
 
     public var flags: MountFlags

@@ -59,14 +59,15 @@ public struct RemountRequest: Sendable {
         case "nfs_export": return asked.nfsExport == live.nfsExport
         case "verity": return asked.verity == live.verity
         case "uuid": return asked.uuid == live.uuid
-        case "noxattrs": return asked.noXattrs == live.noXattrs
+        case "noxattrs", "disable_xattrs": return asked.noXattrs == live.noXattrs
         case "static_nlink": return asked.staticNlink == live.staticNlink
         case "coherent": return asked.coherent == live.coherent
         case "guardian": return asked.guardian == live.guardian
         case "writeback": return asked.writeback == live.writeback
         case "transport": return asked.transport == live.transport
-        case "timeout": return asked.cacheSeconds == live.cacheSeconds
-        case "threads", "threaded": return asked.threads == live.threads
+        case "timeout", "entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout": return asked.cacheSeconds == live.cacheSeconds
+        case "hang_timeout": return asked.hangSeconds == live.hangSeconds
+        case "threads", "threaded", "max_threads": return asked.threads == live.threads
         case "squash_to_root": return asked.squashToRoot == live.squashToRoot
         case "squash_to_uid": return asked.squashToUID == live.squashToUID
         case "squash_to_gid": return asked.squashToGID == live.squashToGID
@@ -82,7 +83,7 @@ public struct RemountRequest: Sendable {
     /// Those of the second list above.
     private static let compared: Set<String> = [
         "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino", "volatile", "fsync", "userxattr", "whiteouts", "noacl", "noxattrs", "nfs_export", "verity", "uuid",
-        "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "threads", "threaded", "squash_to_root", "squash_to_uid", "squash_to_gid", "uidmapping", "gidmapping",
+        "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout", "hang_timeout", "threads", "threaded", "max_threads", "disable_xattrs", "squash_to_root", "squash_to_uid", "squash_to_gid", "uidmapping", "gidmapping",
         "xattr_permissions", "context", "fscontext", "defcontext", "rootcontext", "fsname", "subtype",
     ]
 }

@@ -27,12 +27,22 @@ struct Preflight {
             notes.append("\(occupied); this one covers it")
         }
 
+        if options.flags.contains(.lazyTime), let upper = options.upper, !Preflight.isLazy(upper) {
+            notes.append("lazytime: when times reach the disk is for the filesystem of \"\(upper)\" to say, which is mounted without it (mount -o remount,lazytime)")
+        }
         if let upper = options.upper, let work = options.work, !options.readOnly {
             let claim = try LayerClaim(upper: upper, work: work, refuse: isStrict)
             if let note = claim.note { notes.append(note) }
             self.claim = claim
         } else { claim = nil }
         self.notes = notes
+    }
+
+    private static func isLazy(_ upper: FileName) -> Bool {
+        do throws(Errno) {
+            guard let id = try MountTable.resolve(upper).mountID, let entry = try MountTable().entries.first(where: { $0.id == id }) else { return false }
+            return MountFlags(words: entry.superOptions).contains(.lazyTime)
+        } catch { return false }
     }
 
     private static func occupied(_ mountpoint: FileName) throws(Errno) -> String? {

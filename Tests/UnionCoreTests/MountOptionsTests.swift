@@ -124,7 +124,12 @@ struct MountOptionsTests {
     @Test func wordsOfFuseOverlayfs() throws {
         let o = try parsed(.engine, "lowerdir=a,upperdir=u,workdir=w,fsync=0,threaded=0,timeout=12.5,noxattrs=1,static_nlink,noacl,plugins=x,fast_ino=1,writeback=1")
         #expect(o.isVolatile && o.threads == 1 && o.cacheSeconds == 12 && o.noXattrs && o.staticNlink && o.noACL)
-        #expect(o.notes.count == 2 && o.writeback == .auto)
+        #expect(o.notes.count == 1 && o.writeback == .auto)
+        #expect(try parsed(.engine, "lowerdir=a,entry_timeout=5,attr_timeout=2,max_threads=3,disable_xattrs") .cacheSeconds == 2)
+        for word in ["plugins=x", "ino32_t", "nooverride_creds", "direct_io", "umask=022", "blkdev", "allow_root"] {
+            #expect(refusal(.strict, FileName("lowerdir=a,\(word)")).contains("is not possible: "))
+            #expect(try parsed(.engine, FileName("lowerdir=a,\(word)")).notes.count == 1)
+        }
         #expect(try parsed(.engine, "lowerdir=a,writeback=0").writeback == .off)
         #expect(try parsed(.strict, "lowerdir=a,writeback=on").writeback == .on)
     }
