@@ -43,7 +43,7 @@ read = lambda n: json.load(t.extractfile(n))
 index = read("index.json")
 manifest = read("blobs/" + index["manifests"][0]["digest"].replace(":", "/"))
 top = tarfile.open(fileobj=t.extractfile("blobs/" + manifest["layers"][-1]["digest"].replace(":", "/")))
-print(" ".join(sorted(n.lstrip("./") for n in top.getnames() if ".wh." in n)))')
+print(" ".join(sorted(n.removeprefix("./") for n in top.getnames() if ".wh." in n)))')
     check "with its whiteouts" is "$names" ".wh.kept d/.wh.f2 d/.wh.f3"
     end
     check "the union below goes" until_true umount "$outer/mnt"
