@@ -162,6 +162,8 @@ part_strike() {
     # A debug build checks the order of locks.
     STRIKE_BIN=${UNIONFSD_STRIKE_BIN_DIR:-$BIN}
     need_layers
+    # Other parts leave it.
+    cd "$SCRATCH/layers"
     RANDOM=$seed
     heading "the worker of a guarded mount dies at each step, $transport, $STRIKE_BIN"
     OPERATIONS=$STRIKE_OPERATIONS operations strike_operation 2
