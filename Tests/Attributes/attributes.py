@@ -270,7 +270,9 @@ class Run:
     def do_chmod(self):
         name = self.pick(only_files=False)
         if not os.path.islink(self.at(name)):
-            os.chmod(self.at(name), self.random.choice([0o644, 0o755, 0o700, 0o600]))
+            # Who is not root must still get into a directory.
+            modes = [0o755, 0o700, 0o711] if os.path.isdir(self.at(name)) else [0o644, 0o755, 0o700, 0o600]
+            os.chmod(self.at(name), self.random.choice(modes))
         return [name]
 
     def do_chown(self):
