@@ -308,12 +308,12 @@ part_processes() {
     check "its upper layer is free, with what was changed" bash -c "unionfsd mount $usual mnt && [ \$(stat -c %a mnt/file) = 600 ] && unionfsd umount mnt"
 
     mount_usual -o guardian=off
-    kill -KILL "$(served)"
+    kill_served
     umount -l mnt
     check "what a dead process left is swept" bash -c '[ -z "$(unionfsd list)" ]'
     check "to the last file" quiet_after
     mount_usual -o guardian=off
-    kill -KILL "$(served)"
+    kill_served
     umount -l mnt
     mount_usual
     waited=0
@@ -326,7 +326,7 @@ part_processes() {
     unmount_usual
     check "and no more after its end" test ! -e work/work/incompat
     mount_usual --volatile -o guardian=off
-    kill -KILL "$(served)"
+    kill_served
     umount -l mnt
     unionfsd list
     refused "and for ever after a crash" 'volatile mount that did not end in order' -- unionfsd mount $usual mnt
