@@ -47,7 +47,7 @@ extension UnionFileSystem {
         }
         noteChanged(node)
         // What the kernel writes back comes with the data, in any order: how many blocks they take is not known yet.
-        return AttributeReply(attributes: shown(status, node), seconds: writesBack && change.isModificationTimeOnly ? 0 : knownSeconds(node))
+        return AttributeReply(attributes: shown(status, node), seconds: writesBack && change.isModificationTimeOnly ? 0 : settledSeconds(knownSeconds(node), node, status))
     }
 
     /// The metadata of a superseded file are its successor's.

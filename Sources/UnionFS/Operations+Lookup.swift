@@ -111,7 +111,8 @@ extension UnionFileSystem {
     func serveGetattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
         let seconds = attributeSeconds(node)
-        return AttributeReply(attributes: try withResources { () throws(Errno) in try attributes(node) }, seconds: seconds)
+        let status = try withResources { () throws(Errno) in try objectStatus(node) }
+        return AttributeReply(attributes: shown(status, node), seconds: settledSeconds(seconds, node, status))
     }
     func serveStatx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try getattr(node, handle: handle) }
 

@@ -42,6 +42,17 @@ extension UnionFileSystem {
         table.noteStorable(node)
         return 0
     }
+    /// A filesystem may take blocks of its own when it writes data to the disk, up to half a minute after they changed, as ext4 does for the extent tree of a file in more than four pieces: no
+    /// request says so. Until then the number of blocks is not to be kept. A look at the clock, for larger files of the upper layer alone.
+    func settledSeconds(_ seconds: UInt32, _ node: UInt32, _ status: FileStatus) -> UInt32 {
+        guard seconds > 0, status.isRegular, status.size > Self.fewPieces, table[node].flags.contains(.upper), Clock.realtime - status.ctime.seconds < Self.writtenBack else { return seconds }
+        return 0
+    }
+    /// Smaller files have no room for five pieces with gaps between them.
+    private static let fewPieces: UInt64 = 32 << 10
+    /// dirty_expire_centisecs and dirty_writeback_centisecs of sysctl vm are 30 and 5 seconds.
+    private static let writtenBack: Int64 = 45
+
     /// The same without a look.
     func knownSeconds(_ node: UInt32) -> UInt32 { table[node].flags.contains(.storable) ? 0 : policy.seconds }
 

@@ -372,7 +372,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         try withObject(node) { (fd, name, layer) throws(Errno) in try stack.status(fd, name, layer: layer) }
     }
     func entry(_ node: UInt32, _ status: FileStatus) -> Entry {
-        Entry(node: table.id(node), generation: UInt64(table.instance), attributes: shown(status, node), attributeSeconds: knownSeconds(node), entrySeconds: policy.seconds)
+        Entry(node: table.id(node), generation: UInt64(table.instance), attributes: shown(status, node), attributeSeconds: settledSeconds(knownSeconds(node), node, status), entrySeconds: policy.seconds)
     }
 
     /// Again, once, for what failed for want of something that we can give back: descriptors of the cache; room on the disk that removed files
