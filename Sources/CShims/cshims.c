@@ -606,7 +606,8 @@ long cs_wake_accept(void) {
 	sigset_t s;
 	sigemptyset(&s);
 	sigaddset(&s, SIGURG);
-	return -(long)pthread_sigmask(SIG_UNBLOCK, &s, NULL);
+	cs_lock_fault("the signal that wakes a thread", pthread_sigmask(SIG_UNBLOCK, &s, NULL));
+	return 0;
 }
 uint64_t cs_thread_self(void) { return (uint64_t)pthread_self(); }
 long cs_thread_wake(uint64_t handle) { return -(long)pthread_kill((pthread_t)handle, SIGURG); }
