@@ -162,6 +162,13 @@ void cs_lock_forgotten(struct cs_lock_notes *n, uint32_t key)
 	}
 	cs_store_ordered(&n->count, count - 1);
 }
+int cs_lock_holds(const struct cs_lock_notes *n, uint32_t mask, uint32_t key)
+{
+	uint32_t top = n->count < CS_LOCKS_HELD ? n->count : CS_LOCKS_HELD;
+	for (uint32_t i = 0; i < top; i++)
+		if ((n->held[i] & mask) == key) return 1;
+	return 0;
+}
 
 /* ---- the order of locks, in debug builds ---- */
 

@@ -18,8 +18,7 @@ public enum LockNotes {
     @inline(__always)
     public static func holdsAny(_ kind: LockKey.Kind) -> Bool {
         guard let notes = unsafe cs_lock_notes() else { return false }
-        if unsafe notes.pointee.count == 0 { return false }
-        return unsafe ThreadLocks(notes).held.contains { $0.kind == kind }
+        return unsafe cs_lock_holds(notes, 0xf << 28, kind.rawValue << 28) != 0
     }
     /// Whether others see them: this thread has a slot.
     public static var areShared: Bool { unsafe cs_inflight() != nil }
@@ -30,7 +29,7 @@ public enum LockNotes {
     }
     public static func holds(_ key: LockKey) -> Bool {
         guard let notes = unsafe cs_lock_notes() else { return false }
-        return unsafe ThreadLocks(notes).held.contains(key)
+        return unsafe cs_lock_holds(notes, UInt32.max, key.raw) != 0
     }
     /// `subject`: the node whose lock it is.
     public static func waits(for key: LockKey, _ subject: UInt32) {

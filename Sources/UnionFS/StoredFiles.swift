@@ -21,8 +21,7 @@ extension UnionFileSystem {
     /// The reply to a SETATTR is believed, whatever was said meanwhile (fuse_do_setattr). Nobody waits long: who makes it holds no lock that we have.
     private func waitForSetattr(_ node: UInt32) {
         let id = table.id(node)
-        for number in 0..<region.slotCount {
-            guard let slot = region.slot(number), slot.opcode == FuseOpcode.setattr, slot.subject == id, slot.state == .begun || slot.state == .replied else { continue }
+        for slot in slots where slot.opcode == FuseOpcode.setattr && slot.subject == id && (slot.state == .begun || slot.state == .replied) {
             let unique = slot.unique
             for _ in 0..<20 where slot.unique == unique && (slot.state == .begun || slot.state == .replied) { Clock.sleep(milliseconds: 1) }
         }

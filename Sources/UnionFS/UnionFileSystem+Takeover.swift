@@ -7,7 +7,6 @@ extension UnionFileSystem {
     func clearAway() {
         for id in unusedBackings { connection?.closeBacking(id) }
         unusedBackings = []
-        let slots = (0..<region.slotCount).compactMap { region.slot($0) }
         for slot in slots {
             for id in slot.backings where !table.hasBacking(id) { connection?.closeBacking(id) }
             slot.clearBackings()

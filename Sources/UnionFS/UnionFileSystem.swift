@@ -22,6 +22,8 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
     let redirects: RedirectLock
     let times: TimeLocks
     private let watch: LockWatch
+    /// Of all serving threads: made once, as each is an object.
+    let slots: [InflightSlot]
     let statistics: MountStatistics
     let policy: CachePolicy
     let owners: OwnerMapping
@@ -48,7 +50,7 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
             try region.tableJournal.undo()
             try region.handleJournal.undo()
         }
-        let slots = (0..<region.slotCount).compactMap { region.slot($0) }
+        slots = (0..<region.slotCount).compactMap { region.slot($0) }
         for slot in slots {
             slot.clearLocks()
             statistics.requestEnded(slot.number)

@@ -315,6 +315,8 @@ struct cs_lock_notes {
 struct cs_lock_notes *cs_lock_notes(void);
 void cs_lock_noted(struct cs_lock_notes *notes, uint32_t key);
 void cs_lock_forgotten(struct cs_lock_notes *notes, uint32_t key);
+/* Whether one of the held keys is `key` under `mask`. */
+int cs_lock_holds(const struct cs_lock_notes *notes, uint32_t mask, uint32_t key);
 
 /* A request that a thread is in the middle of. */
 struct cs_inflight {
