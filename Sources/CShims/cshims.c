@@ -197,6 +197,27 @@ long cs_pwrite(int fd, const void *b, size_t n, int64_t o) { RET(pwrite(fd, b, n
 long cs_read(int fd, void *b, size_t n) { RET(read(fd, b, n)); }
 long cs_write(int fd, const void *b, size_t n) { RET(write(fd, b, n)); }
 long cs_writev(int fd, const struct iovec *iov, int count) { RET(writev(fd, iov, count)); }
+long cs_copy_small(int from, int to, size_t length)
+{
+	char buffer[16384];
+	size_t done = 0;
+	if (length > sizeof buffer) return -EINVAL;
+	while (done < length) {
+		ssize_t n = pread(from, buffer + done, length - done, (off_t)done);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return -(long)errno;
+		if (n == 0) break;
+		done += (size_t)n;
+	}
+	for (size_t at = 0; at < done;) {
+		ssize_t n = pwrite(to, buffer + at, done - at, (off_t)at);
+		if (n < 0 && errno == EINTR) continue;
+		if (n < 0) return -(long)errno;
+		if (n == 0) return -EIO;
+		at += (size_t)n;
+	}
+	return (long)done;
+}
 long cs_copy_file_range(int in, int64_t *oi, int out, int64_t *oo, size_t n, unsigned flags) {
 	off_t i = oi ? *oi : 0, o = oo ? *oo : 0;
 	long r = copy_file_range(in, oi ? &i : NULL, out, oo ? &o : NULL, n, flags);

@@ -180,7 +180,9 @@ static void keep_all(void)
 	long n = syscall(SYS_sched_getaffinity, 0, sizeof all, &all);
 	if (n > 0) all_size = (size_t)n;
 }
-long cs_thread_pin(int processor)
+long cs_thread_pin(int processor) { return cs_set_processor(0, processor); }
+long cs_thread_unpin(void) { return cs_set_all_processors(0); }
+long cs_set_processor(int thread, int processor)
 {
 	struct processors set = { { 0 } };
 	const int bits = 8 * (int)sizeof(unsigned long);
@@ -188,13 +190,24 @@ long cs_thread_pin(int processor)
 	int e = pthread_once(&all_once, keep_all);
 	if (e) return -e;
 	set.bits[processor / bits] |= 1ul << (processor % bits);
-	long n = syscall(SYS_sched_setaffinity, 0, sizeof set, &set);
+	long n = syscall(SYS_sched_setaffinity, thread, sizeof set, &set);
 	return n < 0 ? -(long)errno : 0;
 }
-long cs_thread_unpin(void)
+long cs_avoid_processor(int thread, int processor)
+{
+	const int bits = 8 * (int)sizeof(unsigned long);
+	if (processor < 0 || processor >= 8192) return -EINVAL;
+	int e = pthread_once(&all_once, keep_all);
+	if (e) return -e;
+	struct processors set = all;
+	set.bits[processor / bits] &= ~(1ul << (processor % bits));
+	long n = syscall(SYS_sched_setaffinity, thread, sizeof set, &set);
+	return n < 0 ? -(long)errno : 0;
+}
+long cs_set_all_processors(int thread)
 {
 	if (!all_size) return -ENODATA;
-	long n = syscall(SYS_sched_setaffinity, 0, all_size, &all);
+	long n = syscall(SYS_sched_setaffinity, thread, all_size, &all);
 	return n < 0 ? -(long)errno : 0;
 }
 

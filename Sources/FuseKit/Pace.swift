@@ -36,6 +36,8 @@ struct Pace {
         /// Nanoseconds.
         var length: UInt64
         var served: UInt64
+        /// Requests in `tickLength`.
+        var rate: UInt64 { length == 0 ? 0 : served &* Pace.tickLength / length }
         var isFlow: Bool { served >= Pace.flow && served &* Pace.tickLength >= Pace.flow &* length }
     }
 

@@ -3,27 +3,40 @@ internal import Glibc
 internal import LinuxSys
 internal import Synchronization
 
-/// Keeps the threads of the io_uring queues under SCHED_IDLE while requests flow and nobody else wants their processors (`Pace` says why and
-/// when). One watchdog, which sleeps unless requests flow. It must run beside a busy processor, so it is never lowered itself; and it never
-/// sleeps for long while a thread is lowered.
+/// Keeps serving threads under SCHED_IDLE while requests flow and nobody else wants their processors (`Pace` says why and when). A ring's thread runs on its queue's
+/// processor; those of /dev/fuse are one group, and run on their caller's for that time (`Follow`). One watchdog, which sleeps unless requests flow. It must run beside a
+/// busy processor, so it is never lowered itself; and it never sleeps for long while a thread is lowered.
 ///
 /// A request costs one addition in memory of its thread's own.
 @safe
 final class Pacer: @unchecked Sendable {
-    /// A thread of a queue. Guarded by `lock`.
+    /// A serving thread. Guarded by `lock`.
     private final class Paced {
-        let queue: Int
         /// Nil before the thread began and after it ended.
         var number: ThreadNumber?
         var watch: ThreadWatch?
-        var pace = Pace()
         var served: UInt64 = 0
-        init(queue: Int) { self.queue = queue }
+        var long: UInt64 = 0
+    }
+    /// Threads that are lowered and raised together. Guarded by `lock`.
+    private final class Group {
+        let members: Range<Int>
+        /// Which of `backOffs`.
+        let place: Int
+        var pace = Pace()
+        /// For threads that belong to no processor.
+        var follow: Follow?
+        init(_ members: Range<Int>, place: Int, follows: Bool) {
+            self.members = members
+            self.place = place
+            follow = follows ? Follow() : nil
+        }
     }
 
     private let lock = Mutex()
     private let changed = Condition()
-    private var threads: [Paced]
+    private let threads: [Paced]
+    private let groups: [Group]
     private var backOffs: [BackOff]
     private var stopping = false
     /// Only the thread that runs the session.
@@ -31,19 +44,31 @@ final class Pacer: @unchecked Sendable {
     /// Said by the watchdog, read at every 64th request.
     private let isDormant = Atomic<Bool>(false)
 
-    /// For each thread its number of requests, and when it last looked at the clock: at two cache lines from the next, as processors fetch lines
-    /// in pairs.
+    /// For each thread what `Word` names: at two cache lines from the next, as processors fetch lines in pairs.
     private let counters: UnsafeMutablePointer<UInt64>
+    private enum Word { static let served = 0, clock = 1, caller = 2, long = 3 }
     private static let stride = 16, lookEvery: UInt64 = 64
+    /// Threads that share one flow.
+    private let sharing: UInt64
     /// Ticks without a flow before the watchdog sleeps.
     private static let lastTicks = 100
     /// Nanoseconds between two looks while all that serve are in back-off.
     private static let restLength: UInt64 = 50_000_000
 
-    init(queues: Int, perQueue: Int) {
-        threads = (0..<queues * perQueue).map { Paced(queue: $0 / perQueue) }
-        backOffs = [BackOff](repeating: BackOff(), count: queues)
-        let words = max(threads.count, 1) * Self.stride
+    /// For rings: threads that belong to a processor each.
+    convenience init(queues: Int, perQueue: Int) {
+        self.init(threads: queues * perQueue, (0..<queues * perQueue).map { Group($0..<$0 + 1, place: $0 / max(perQueue, 1), follows: false) }, backOffs: queues)
+    }
+    /// For /dev/fuse.
+    convenience init(followers: Int) {
+        self.init(threads: followers, [Group(0..<followers, place: 0, follows: true)], backOffs: 1)
+    }
+    private init(threads count: Int, _ groups: [Group], backOffs: Int) {
+        threads = (0..<count).map { _ in Paced() }
+        self.groups = groups
+        sharing = UInt64(groups.first?.members.count ?? 1)
+        self.backOffs = [BackOff](repeating: BackOff(), count: backOffs)
+        let words = max(count, 1) * Self.stride
         let memory = UnsafeMutableRawPointer.allocate(byteCount: words * MemoryLayout<UInt64>.size, alignment: 128)
         unsafe counters = memory.initializeMemory(as: UInt64.self, repeating: 0, count: words)
     }
@@ -53,14 +78,16 @@ final class Pacer: @unchecked Sendable {
 
     /// By the thread itself, before its first request.
     func enter(_ place: Int) {
+        guard place < threads.count else { return }
         lock.locked { threads[place].number = .current }
     }
     /// By the thread itself, behind its last: its number is another's afterwards.
     func leave(_ place: Int) {
+        guard place < threads.count else { return }
         // First of all, because the watchdog waits for whoever holds the lock.
-        if ThreadNumber.current.policy == .idle { try? ThreadNumber.current.set(.other) }
+        if ThreadNumber.current.policy == .idle { set(.current, .other) }
         lock.locked {
-            raise(threads[place])
+            for group in groups where group.members.contains(place) { raise(group) }
             threads[place].number = nil
             threads[place].watch = nil
         }
@@ -68,17 +95,30 @@ final class Pacer: @unchecked Sendable {
     /// By the thread itself, for each request.
     @inline(__always)
     func served(_ place: Int) {
+        guard place < threads.count else { return }
         let line = unsafe counters + place * Self.stride
         let count = unsafe cs_load64(line) &+ 1
         unsafe cs_store64(line, count)
         if count % Self.lookEvery == 0 { unsafe wake(line) }
     }
+    /// By a thread on /dev/fuse.
+    /// - Parameters:
+    ///   - caller: who made the request; 0: nobody waits for it, or nobody we know.
+    ///   - isLong: it has data that are better copied on a processor of their own.
+    @inline(__always)
+    func served(_ place: Int, caller: UInt32, isLong: Bool) {
+        guard place < threads.count else { return }
+        let line = unsafe counters + place * Self.stride
+        if caller != 0 { unsafe cs_store64(line + Word.caller, UInt64(caller)) }
+        if isLong { unsafe cs_store64(line + Word.long, cs_load64(line + Word.long) &+ 1) }
+        served(place)
+    }
     /// Wakes the watchdog where the last requests came fast enough to be a flow.
     private func wake(_ line: UnsafeMutablePointer<UInt64>) {
         let now = Clock.monotonic
-        let before = unsafe line[1]
-        unsafe line[1] = now
-        guard isDormant.load(ordering: .relaxed), Pace.Tick(now: now, length: now &- before, served: Self.lookEvery).isFlow,
+        let before = unsafe line[Word.clock]
+        unsafe line[Word.clock] = now
+        guard isDormant.load(ordering: .relaxed), Pace.Tick(now: now, length: now &- before, served: Self.lookEvery &* sharing).isFlow,
               // One only: another could be lowered while it holds the lock.
               isDormant.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged else { return }
         lock.locked { changed.broadcast() }
@@ -116,7 +156,7 @@ final class Pacer: @unchecked Sendable {
     }
 
     private func watch() {
-        guard Self.comesBack else { return }
+        guard Self.comesBack, WaitingCaller.isKnownToProc || !groups.contains(where: { $0.follow != nil }) else { return }
         lock.lock()
         defer { lock.unlock() }
         var last = Clock.monotonic
@@ -131,7 +171,7 @@ final class Pacer: @unchecked Sendable {
                 quiet = 0
                 next = .quiet
                 last = Clock.monotonic
-                for place in threads.indices { threads[place].served = count(place) }
+                for place in threads.indices { catchUp(place) }
                 continue
             }
             changed.wait(lock, milliseconds: Int32((next == .rest ? Self.restLength : Pace.tickLength) / 1_000_000))
@@ -140,7 +180,7 @@ final class Pacer: @unchecked Sendable {
             quiet = next == .quiet ? quiet + 1 : 0
             last = now
         }
-        for thread in threads { raise(thread) }
+        for group in groups { raise(group) }
     }
 
     /// When to look again: after a tick, as something is lowered or may be; later, as all that serve are in back-off; after a tick, and soon no more.
@@ -148,50 +188,130 @@ final class Pacer: @unchecked Sendable {
 
     private func look(_ now: UInt64, _ length: UInt64) -> Next {
         var next = Next.quiet
-        for (place, thread) in threads.enumerated() {
-            guard let number = thread.number else { continue }
-            let count = count(place)
-            let tick = Pace.Tick(now: now, length: length, served: count &- thread.served)
-            thread.served = count
-            if thread.pace.isSettled {
+        for group in groups {
+            let (served, sight) = since(group)
+            let tick = Pace.Tick(now: now, length: length, served: served)
+            if group.pace.isSettled {
                 if !tick.isFlow { continue }
-                if backOffs[thread.queue].holds(now) {
+                if backOffs[group.place].holds(now) {
                     if next == .quiet { next = .rest }
                     continue
                 }
+                next = .tick
+                if group.follow != nil, group.follow?.begins(sight, rate: tick.rate, processor: WaitingCaller.processor) == nil { continue }
             }
-            guard let watch = thread.watch ?? Self.watch(number) else { continue }
-            thread.watch = watch
-            switch thread.pace.step(tick, &backOffs[thread.queue], sight: { Self.sight(watch) }, waited: { watch.waited }) {
-            case .none: break
-            case .lower: lower(thread, number)
-            case .raise: set(number, .other)
+            guard watches(group) else { continue }
+            switch group.pace.step(tick, &backOffs[group.place], sight: { self.sight(group) }, waited: { self.waited(group, tick) }) {
+            case .none: if group.pace.isLowered, served > 0 { follow(group, sight, tick.rate) }
+            case .lower: lower(group)
+            case .raise: set(group, .other)
             }
-            if !thread.pace.isSettled { next = .tick }
+            if !group.pace.isSettled { next = .tick }
         }
         return next
     }
 
-    private static func watch(_ number: ThreadNumber) -> ThreadWatch? {
-        do throws(Errno) { return try ThreadWatch(number) } catch { return nil }
+    /// What the threads of a group have served since the last look, and for whom.
+    private func since(_ group: Group) -> (served: UInt64, sight: Follow.Sight) {
+        var served: UInt64 = 0, long: UInt64 = 0
+        var sight = Follow.Sight.nobody
+        for place in group.members where threads[place].number != nil {
+            let before = (served: threads[place].served, long: threads[place].long)
+            catchUp(place)
+            if threads[place].served == before.served { continue }
+            served &+= threads[place].served &- before.served
+            long &+= threads[place].long &- before.long
+            let caller = UInt32(truncatingIfNeeded: word(place, Word.caller))
+            if caller == 0 || sight == .one(caller) { continue }
+            sight = sight == .nobody ? .one(caller) : .several
+        }
+        return (served, long &* 4 > served ? .several : sight)
     }
-    private static func sight(_ watch: ThreadWatch) -> Pace.Sight {
-        switch watch.state {
-        case UInt8(ascii: "R"): .running
-        case UInt8(ascii: "D"): .onDisk
-        case nil: .gone
-        default: .asleep
+    private func catchUp(_ place: Int) {
+        threads[place].served = word(place, Word.served)
+        threads[place].long = word(place, Word.long)
+    }
+    private func word(_ place: Int, _ word: Int) -> UInt64 { unsafe cs_load64(counters + place * Self.stride + word) }
+
+    /// Whether all that serve can be looked at.
+    private func watches(_ group: Group) -> Bool {
+        for place in group.members {
+            guard let number = threads[place].number, threads[place].watch == nil else { continue }
+            do throws(Errno) { threads[place].watch = try ThreadWatch(number) } catch { return false /* The thread is about to end. */ }
+        }
+        return true
+    }
+    /// Of the one that is the busiest.
+    private func sight(_ group: Group) -> Pace.Sight {
+        var seen = Pace.Sight.asleep
+        for place in group.members {
+            guard let watch = threads[place].watch else { continue }
+            switch watch.state {
+            case UInt8(ascii: "R"): return .running
+            case UInt8(ascii: "D"): seen = .onDisk
+            case nil: if seen == .asleep { seen = .gone }
+            default: break
+            }
+        }
+        return seen
+    }
+    /// Of threads that share a processor by their own choice it says nothing while requests flow: each has waited for the others.
+    private func waited(_ group: Group, _ tick: Pace.Tick) -> UInt64? {
+        if group.follow != nil, tick.isFlow { return nil }
+        var sum: UInt64 = 0
+        for place in group.members {
+            guard let watch = threads[place].watch else { continue }
+            guard let waited = watch.waited else { return nil }
+            sum &+= waited
+        }
+        return sum
+    }
+
+    private func follow(_ group: Group, _ sight: Follow.Sight, _ rate: UInt64) {
+        guard let advice = group.follow?.goesOn(sight, rate: rate, processor: WaitingCaller.processor) else { return }
+        switch advice {
+        case .stay: break
+        case .move: if !pin(group) { raise(group) }
+        case .leave: raise(group)
         }
     }
 
-    private func count(_ place: Int) -> UInt64 { unsafe cs_load64(counters + place * Self.stride) }
-
-    private func lower(_ thread: Paced, _ number: ThreadNumber) {
-        do throws(Errno) { try number.set(.idle) } catch { thread.pace.reset() }
+    private func lower(_ group: Group) {
+        guard pin(group) else { return raise(group) }
+        for place in group.members {
+            guard let number = threads[place].number else { continue }
+            do throws(Errno) { try number.set(.idle) } catch { return raise(group) }
+        }
     }
-    private func raise(_ thread: Paced) {
-        if thread.pace.isLowered, let number = thread.number { set(number, .other) }
-        thread.pace.reset()
+    /// Where the group belongs to no processor, to its caller's. False: not allowed there.
+    private func pin(_ group: Group) -> Bool {
+        guard let follow = group.follow else { return true }
+        for place in group.members {
+            guard let number = threads[place].number else { continue }
+            do throws(Errno) { try number.pin(to: follow.processor) } catch { return false }
+        }
+        // The caller would make way for us, and be elsewhere when it comes back.
+        do throws(Errno) { try ThreadNumber.current.avoid(follow.processor) } catch { return false }
+        return true
+    }
+    private func raise(_ group: Group) {
+        if group.pace.isLowered { set(group, .other) }
+        group.pace.reset()
+    }
+    private func set(_ group: Group, _ policy: ThreadNumber.Policy) {
+        for place in group.members {
+            guard let number = threads[place].number else { continue }
+            set(number, policy)
+            if group.follow != nil { letGo(number) }
+        }
+        // The watchdog has kept off that processor.
+        if group.follow != nil { letGo(.current) }
+    }
+    private func letGo(_ number: ThreadNumber) {
+        do throws(Errno) { try number.unpin() } catch {
+            Log.error("a thread stays on one processor", error)
+            stopping = true
+        }
     }
     private func set(_ number: ThreadNumber, _ policy: ThreadNumber.Policy) {
         do throws(Errno) { try number.set(policy) } catch {

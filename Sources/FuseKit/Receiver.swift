@@ -13,12 +13,17 @@ final class Receiver: ServingThread, @unchecked Sendable {
     private let capacity: Int
     /// Where the next process finds what this thread was doing; the buffers are there then.
     private let slot: InflightSlot?
+    private let pacer: Pacer?
+    /// Of this thread among the pacer's.
+    private let place: Int
 
     /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise (fuse_dev_do_read).
-    init(_ session: Session, channel: FD, ownsChannel: Bool, slot: InflightSlot? = nil) {
+    init(_ session: Session, channel: FD, ownsChannel: Bool, slot: InflightSlot? = nil, pacer: Pacer? = nil, place: Int = 0) {
         let payload = Int(session.options.wanted.clampedMaxWrite)
         self.channel = channel
         self.ownsChannel = ownsChannel
+        self.pacer = pacer
+        self.place = place
         let length = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
         self.slot = slot.flatMap { $0.request.count >= length && $0.replies.count >= length ? $0 : nil }
         dispatcher = self.slot.map { Dispatcher(session.filesystem, replies: $0.replies) } ?? Dispatcher(session.filesystem, capacity: payload)
@@ -39,7 +44,10 @@ final class Receiver: ServingThread, @unchecked Sendable {
         cs_thread_set_channel(channel.raw)
         slot?.enter()
         session.began(self, cs_thread_self())
-        session.ended(self, loop())
+        pacer?.enter(place)
+        let end = loop()
+        pacer?.leave(place)
+        session.ended(self, end)
     }
 
     private func loop() -> Session.End {
@@ -64,10 +72,14 @@ final class Receiver: ServingThread, @unchecked Sendable {
         return .stopped
     }
 
+    /// Of `pid` in struct fuse_in_header.
+    private static let callerAt = 32
+
     /// nil: go on.
     private func serve(_ message: Bytes) -> Session.End? {
         let arrived = Clock.monotonic
         let failed: Bool
+        var replied = 0
         begin(message)
         let outcome = dispatcher.handle(message)
         switch outcome {
@@ -78,6 +90,7 @@ final class Receiver: ServingThread, @unchecked Sendable {
             end()
         case .reply(let bytes, let error):
             failed = error
+            replied = bytes.count
             slot?.replied(bytes.count)
             send(bytes)
             end()
@@ -89,7 +102,14 @@ final class Receiver: ServingThread, @unchecked Sendable {
             Log.error("a message of \(message.count) bytes without a header")
             return nil
         }
-        session.filesystem.served(opcode: message.uint32(at: 4), nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        let opcode = message.uint32(at: 4)
+        session.filesystem.served(opcode: opcode, nanoseconds: Clock.monotonic &- arrived, failed: failed)
+        if let pacer {
+            let caller = message.uint32(at: Self.callerAt)
+            // The kernel's readahead and writeback, which nobody waits for yet.
+            let isLong = opcode == FUSE_READ && replied >= Placement.long || opcode == FUSE_WRITE && caller == 0
+            pacer.served(place, caller: caller, isLong: isLong)
+        }
         return nil
     }
 

@@ -112,17 +112,21 @@ public final class Session: @unchecked Sendable {
             if let end = takeOver(library.device) { return finish(library, end) }
             filesystem.goesOn()
         }
-        try begin(Receiver(self, channel: library.device, ownsChannel: false, slot: nextSlot()))
+        let threads = options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let pacer = Pacer(followers: threads)
+        try begin(Receiver(self, channel: library.device, ownsChannel: false, slot: nextSlot(), pacer: pacer))
         if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
         if let connection, !isStopping {
             if connection.agreed.contains(.ioUring) { try beginRings(library.device, isTakenOver: isResumed) } else {
                 if options.transport == .ring { Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse") }
-                for _ in 1..<options.threadCount(processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { beginClone(library.device) }
+                for place in 1..<threads { beginClone(library.device, pacer, place) }
+                self.pacer = pacer
+                pacer.begin()
             }
             rings = .none
         }
         waitUntil { receivers.allSatisfy(\.hasEnded) || isStopping }
-        pacer?.end()
+        self.pacer?.end()
         wakeUntilEnded()
         for receiver in receivers { receiver.thread.take()?.join() }
         receivers = []
@@ -199,11 +203,11 @@ public final class Session: @unchecked Sendable {
 
     /// A thread with a queue of its own in the kernel, so that threads do not contend for one. Kernels and sandboxes that refuse
     /// the clone share the descriptor.
-    private func beginClone(_ device: FD) {
+    private func beginClone(_ device: FD, _ pacer: Pacer, _ place: Int) {
         let clone = cs_fuse_clone(device.raw)
         let channel = clone >= 0 ? FD(raw: Int32(truncatingIfNeeded: clone)) : device
         do throws(SessionError) {
-            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0, slot: nextSlot()))
+            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0, slot: nextSlot(), pacer: pacer, place: place))
         } catch {
             // Fewer threads serve as well.
             Log.error(error.text, error.errno)

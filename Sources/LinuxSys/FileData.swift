@@ -53,6 +53,10 @@ extension FD {
         var to = offset
         return try checked { unsafe cs_copy_file_range(source.raw, &from, raw, &to, length, 0) }
     }
+    /// The first bytes, at most 16 KiB, through memory of the stack. Answers how many there were.
+    public func copySmall(from source: FD, length: Int) throws(Errno) -> Int {
+        try checked { cs_copy_small(source.raw, raw, length) }
+    }
     /// FICLONE: the whole file shares its blocks with `source`.
     public func reflink(from source: FD) throws(Errno) { try checked { cs_ficlone(raw, source.raw) } }
     public func allocate(mode: Int32, offset: Int64, length: Int64) throws(Errno) {

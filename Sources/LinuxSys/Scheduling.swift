@@ -17,6 +17,15 @@ public struct ThreadNumber: Equatable, Sendable {
     ///   (user_check_sched_setscheduler).
     public func set(_ policy: Policy) throws(Errno) { try checked { cs_set_policy(raw, policy.rawValue) } }
 
+    /// On this processor alone.
+    /// - Throws: EINVAL where the processor is off, or not ours (cpuset(7)).
+    public func pin(to processor: Int32) throws(Errno) { try checked { cs_set_processor(raw, processor) } }
+    /// On any other than this one.
+    /// - Throws: EINVAL where there is no other.
+    public func avoid(_ processor: Int32) throws(Errno) { try checked { cs_avoid_processor(raw, processor) } }
+    /// On each that this process was started with.
+    public func unpin() throws(Errno) { try checked { cs_set_all_processors(raw) } }
+
     /// This thread seldom runs, and not for long, but then at once: the lowest nice value, and a slice shorter than others' (PREEMPT_SHORT).
     /// - Throws: EPERM without CAP_SYS_NICE.
     public static func becomeUrgent() throws(Errno) { try checked { cs_thread_urgent(-20, 100_000) } }

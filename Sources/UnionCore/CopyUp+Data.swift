@@ -24,14 +24,25 @@ extension LayerStack {
             }
         }
         let end = Int64(clamping: length)
+        if length <= Self.smallFile, stored.blocks &* 512 >= stored.size {
+            try step(.copyData)
+            // What is missing, of a lower layer that changes under us, is told below.
+            if try to.copySmall(from: from, length: Int(length)) == Int(length) {
+                try beginCopySync(to)
+                return (length, false)
+            }
+        }
         var pace = CopyPace(goesToDisk: !options.isVolatile)
         if stored.blocks &* 512 >= stored.size {
             try copyRange(from, to, 0, end, &pace)
         } else {
             try copyDataBetweenHoles(from, to, end, &pace)
         }
+        try beginCopySync(to)
         return (length, false)
     }
+    /// A read and a write: copy_file_range(2) takes some 15 µs more, as it moves pages through a pipe of its own.
+    private static let smallFile: UInt64 = 16 << 10
 
     private func copyDataBetweenHoles(_ from: FD, _ to: FD, _ end: Int64, _ pace: inout CopyPace) throws(Errno) {
         var position: Int64 = 0

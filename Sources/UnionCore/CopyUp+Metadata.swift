@@ -7,8 +7,10 @@ extension LayerStack {
     /// - Returns: whether the copy knows its origin.
     func copyMetadata(_ source: CopyUpSource, to directory: FD, _ name: NameRef, indexed: Bool) throws(Errno) -> Bool {
         let status = source.status
-        try step(.changeOwner)
-        try giveOwner(status, to: directory, name)
+        if !isOwnedAlready(status) {
+            try step(.changeOwner)
+            try giveOwner(status, to: directory, name)
+        }
         // Before anything that takes away what these need: a `user.` attribute asks for write permission, and an access list or the mode may give none to the owner.
         let hasOrigin = try setOrigin(source, on: directory, name)
         if indexed, let index {
@@ -23,6 +25,12 @@ extension LayerStack {
         try step(.setTimes)
         try directory.setTimes(name, access: status.atime, modification: status.mtime)
         return hasOrigin
+    }
+
+    /// What we make is its owner's from the beginning: a chown(2) would be a change to the disk for nothing.
+    private func isOwnedAlready(_ status: FileStatus) -> Bool {
+        guard upperOverride == nil, let owner = work?.newOwner else { return false }
+        return owner.uid == status.uid && owner.gid == status.gid
     }
 
     func copyXattrs(_ source: CopyUpSource, to directory: FD, _ name: NameRef) throws(Errno) {

@@ -125,6 +125,12 @@ extension LayerStack {
         }
     }
 
+    /// Sends a copy's data on their way, so that they are written while the rest is copied. What the disk says is told by `syncCopy`.
+    func beginCopySync(_ file: FD) throws(Errno) {
+        guard !options.isVolatile, options.durability != .strict, keepsWriteOrder else { return }
+        try file.beginSync(0, 0)
+    }
+
     /// A copy's data are on the disk before its name can be; with `strict` all that is copied is.
     func syncCopy(_ file: FD, bytes: UInt64) throws(Errno) {
         guard bytes > 0 && !options.isVolatile || options.durability == .strict else { return }

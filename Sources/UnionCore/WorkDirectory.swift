@@ -21,6 +21,8 @@ public final class WorkDirectory: Sendable {
     private let xattrs: XattrNamespace
     /// O_TMPFILE works: a regular file needs no name while it is made.
     public let hasTemporaryFiles: Bool
+    /// Whose what we make here is; nil: not looked at. By the directory's sgid bit or a mount option the group can be another than ours.
+    let newOwner: (uid: UInt32, gid: UInt32)?
     /// rename(2) leaves a whiteout behind by itself.
     public let hasRenameWhiteout: Bool
 
@@ -33,9 +35,13 @@ public final class WorkDirectory: Sendable {
         counter = Atomic(seed)
         whiteoutName = ShortName(prefix: "#whiteout-", number: seed)
         let at = fd.fd
+        var owner: (uid: UInt32, gid: UInt32)?
         hasTemporaryFiles = Self.works { () throws(Errno) in
-            _ = try at.open(NameRef.dot, OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
+            let file = try at.open(NameRef.dot, OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
+            let status = try file.fd.status()
+            owner = (status.uid, status.gid)
         }
+        newOwner = owner
         let probe = ShortName(prefix: "#probe-", number: seed)
         let other = ShortName(prefix: "#probe2-", number: seed)
         var device = false

@@ -44,6 +44,8 @@ extension UnionFileSystem {
     /// A filesystem may take blocks of its own when it writes data to the disk, up to half a minute after they changed, as ext4 does for the extent tree of a file in more than four pieces: no
     /// request says so. Until then the number of blocks is not to be kept. A look at the clock, for larger files of the upper layer alone.
     func settledSeconds(_ seconds: UInt32, _ node: UInt32, _ status: FileStatus) -> UInt32 {
+        // Nothing can be stored through a mapping of an empty file: it gets its size by a request, or by a write that the kernel knows of.
+        if seconds == 0, status.isRegular, status.size == 0, !writesBack { return policy.seconds }
         guard seconds > 0, status.isRegular, status.size > Self.fewPieces, table[node].flags.contains(.upper), Clock.realtime - status.ctime.seconds < Self.writtenBack else { return seconds }
         return 0
     }

@@ -197,6 +197,54 @@ import Testing
     }
 }
 
+@Suite struct FollowTests {
+    private static let enough = Follow.flow
+    /// Followed on processor 3.
+    private static func following() -> Follow {
+        var f = Follow()
+        for _ in 1..<Follow.patience { #expect(f.begins(.one(7), rate: enough, processor: { _ in 3 }) == nil) }
+        #expect(f.begins(.one(7), rate: enough, processor: { _ in 3 }) == 3)
+        return f
+    }
+
+    @Test func oneSteadyCallerIsFollowed() {
+        _ = Self.following()
+        var f = Follow()
+        for i in 0..<50 { #expect(f.begins(.one(UInt32(i)), rate: Self.enough, processor: { _ in 3 }) == nil) }
+        for _ in 0..<50 { #expect(f.begins(.several, rate: Self.enough, processor: { _ in 3 }) == nil) }
+        for _ in 0..<50 { #expect(f.begins(.one(7), rate: Self.enough - 1, processor: { _ in 3 }) == nil) }
+        for _ in 0..<50 {
+            #expect(f.begins(.one(7), rate: Self.enough, processor: { _ in 3 }) == nil)
+            #expect(f.begins(.several, rate: Self.enough, processor: { _ in 3 }) == nil)
+        }
+        // Not to be seen in /proc.
+        for _ in 0..<50 { #expect(f.begins(.one(8), rate: Self.enough, processor: { _ in nil }) == nil) }
+    }
+
+    @Test func theCallerMoves() {
+        var f = Self.following()
+        for _ in 0..<5 { #expect(f.goesOn(.one(7), rate: Self.enough, processor: { _ in 3 }) == .stay) }
+        #expect(f.goesOn(.one(7), rate: Self.enough, processor: { _ in 1 }) == .move(1))
+        #expect(f.processor == 1)
+        #expect(f.goesOn(.one(7), rate: Self.enough, processor: { _ in 1 }) == .stay)
+        // Few requests: it is driven away by something else than us.
+        #expect(f.goesOn(.one(7), rate: Self.enough - 1, processor: { _ in 1 }) == .stay)
+        #expect(f.goesOn(.one(7), rate: Self.enough - 1, processor: { _ in 2 }) == .leave)
+    }
+
+    @Test func anotherCallerEndsIt() {
+        for sight in [Follow.Sight.several, .one(8)] {
+            var f = Self.following()
+            #expect(f.goesOn(.nobody, rate: 0, processor: { _ in 3 }) == .stay)
+            #expect(f.goesOn(sight, rate: Self.enough, processor: { _ in 3 }) == .leave)
+            // As at the beginning.
+            #expect(f.begins(.one(7), rate: Self.enough, processor: { _ in 3 }) == nil)
+        }
+        var f = Self.following()
+        #expect(f.goesOn(.one(7), rate: Self.enough, processor: { _ in nil }) == .leave)
+    }
+}
+
 extension MountTests {
     private static var parameter: NameRef { NameRef("/sys/module/fuse/parameters/enable_uring") }
     private static func setting() throws -> [UInt8] {
@@ -261,5 +309,53 @@ extension MountTests {
             #expect(try flows())
         }
         #expect(try Self.policies().contains(5) == false)
+    }
+
+    /// How many threads of this process run on one processor alone, of several.
+    private static func pinned() throws -> Int {
+        let tasks = try FD.currentDirectory.openDirectory(NameRef("/proc/self/task"))
+        var count = 0
+        var reader = DirectoryReader(tasks.fd)
+        try reader.forEach { (name, _, _) throws(Errno) in
+            let file = try tasks.fd.open(FileName("\(name.owned)/status"), O_RDONLY)
+            for line in try file.fd.readAll().split(separator: UInt8(ascii: "\n")) where line.starts(with: "Cpus_allowed_list:".utf8) {
+                if !line.contains(UInt8(ascii: "-")), !line.contains(UInt8(ascii: ",")) { count += 1 }
+            }
+            return true
+        }
+        return count
+    }
+
+    /// From /dev/fuse: while one caller's requests flow all threads are on one processor, and a moment later none is.
+    @Test func followed() throws {
+        guard sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1, try Self.pinned() == 0 else { return }
+        var options = SessionOptions()
+        options.transport = .device
+        options.threads = 4
+        _ = try withMount(MemoryFileSystem(), options) { (root, session) throws in
+            func flows() throws -> Bool {
+                let limit = Clock.monotonic + 10_000_000_000
+                while Clock.monotonic < limit {
+                    for i in 0..<500 { FileName("none\(i)").withRef { _ = try? root.status($0) } }
+                    // Beside the four the watchdog, where there are two processors.
+                    if try Self.pinned() >= 4, try Self.policies().count(where: { $0 == 5 }) == 4 { return true }
+                }
+                return false
+            }
+            func settles() throws -> Bool {
+                for _ in 0..<200 {
+                    if try Self.pinned() == 0, try !Self.policies().contains(5) { return true }
+                    usleep(5000)
+                }
+                return false
+            }
+            for _ in 0..<3 {
+                #expect(try flows())
+                #expect(try settles())
+            }
+            #expect(try flows())
+        }
+        #expect(try Self.policies().contains(5) == false)
+        #expect(try Self.pinned() == 0)
     }
 }

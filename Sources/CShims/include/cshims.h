@@ -79,6 +79,8 @@ long cs_pwrite(int fd, const void *buf, size_t n, int64_t off);
 long cs_read(int fd, void *buf, size_t n);
 long cs_write(int fd, const void *buf, size_t n);
 long cs_writev(int fd, const struct iovec *iov, int count);
+/* At most 16384 bytes from the beginning, by one read and one write; how many there were. */
+long cs_copy_small(int from, int to, size_t length);
 long cs_copy_file_range(int in, int64_t *off_in, int out, int64_t *off_out, size_t n, unsigned flags);
 long cs_ficlone(int dest, int src);
 long cs_fallocate(int fd, int mode, int64_t off, int64_t len);
@@ -221,6 +223,9 @@ long cs_ring_wait(void *ring, int32_t *result);	/* of one completion */
 long cs_thread_pin(int processor);
 long cs_thread_unpin(void);	/* to the processors that the first thread to be pinned had before */
 /* sched(7) of one thread, by its number (gettid(2)); 0: of this one. */
+long cs_set_processor(int thread, int processor);
+long cs_avoid_processor(int thread, int processor);
+long cs_set_all_processors(int thread);	/* as cs_thread_unpin */
 long cs_thread_number(void);
 long cs_policy(int thread);
 long cs_set_policy(int thread, int policy);
