@@ -17,6 +17,7 @@ final class Pacer: @unchecked Sendable {
         var watch: ThreadWatch?
         var served: UInt64 = 0
         var long: UInt64 = 0
+        var switches: UInt64 = 0
     }
     /// Threads that are lowered and raised together. Guarded by `lock`.
     private final class Group {
@@ -46,7 +47,7 @@ final class Pacer: @unchecked Sendable {
 
     /// For each thread what `Word` names: at two cache lines from the next, as processors fetch lines in pairs.
     private let counters: UnsafeMutablePointer<UInt64>
-    private enum Word { static let served = 0, clock = 1, caller = 2, long = 3 }
+    private enum Word { static let served = 0, clock = 1, caller = 2, long = 3, switches = 4 }
     private static let stride = 16, lookEvery: UInt64 = 64
     /// Threads that share one flow.
     private let sharing: UInt64
@@ -109,7 +110,10 @@ final class Pacer: @unchecked Sendable {
     func served(_ place: Int, caller: UInt32, isLong: Bool) {
         guard place < threads.count else { return }
         let line = unsafe counters + place * Self.stride
-        if caller != 0 { unsafe cs_store64(line + Word.caller, UInt64(caller)) }
+        if caller != 0, unsafe cs_load64(line + Word.caller) != UInt64(caller) {
+            unsafe cs_store64(line + Word.caller, UInt64(caller))
+            unsafe cs_store64(line + Word.switches, cs_load64(line + Word.switches) &+ 1)
+        }
         if isLong { unsafe cs_store64(line + Word.long, cs_load64(line + Word.long) &+ 1) }
         served(place)
     }
@@ -213,23 +217,28 @@ final class Pacer: @unchecked Sendable {
 
     /// What the threads of a group have served since the last look, and for whom.
     private func since(_ group: Group) -> (served: UInt64, sight: Follow.Sight) {
-        var served: UInt64 = 0, long: UInt64 = 0
+        var served: UInt64 = 0, long: UInt64 = 0, switches: UInt64 = 0
         var sight = Follow.Sight.nobody
         for place in group.members where threads[place].number != nil {
-            let before = (served: threads[place].served, long: threads[place].long)
+            let thread = threads[place]
+            let before = (served: thread.served, long: thread.long, switches: thread.switches)
             catchUp(place)
-            if threads[place].served == before.served { continue }
-            served &+= threads[place].served &- before.served
-            long &+= threads[place].long &- before.long
+            if thread.served == before.served { continue }
+            served &+= thread.served &- before.served
+            long &+= thread.long &- before.long
+            switches &+= thread.switches &- before.switches
             let caller = UInt32(truncatingIfNeeded: word(place, Word.caller))
             if caller == 0 || sight == .one(caller) { continue }
             sight = sight == .nobody ? .one(caller) : .several
         }
-        return (served, long &* 4 > served ? .several : sight)
+        // Each thread changes once where one caller follows another.
+        let isMixed = switches > UInt64(group.members.count) && switches &* 8 > served
+        return (served, isMixed || long &* 4 > served ? .several : sight)
     }
     private func catchUp(_ place: Int) {
         threads[place].served = word(place, Word.served)
         threads[place].long = word(place, Word.long)
+        threads[place].switches = word(place, Word.switches)
     }
     private func word(_ place: Int, _ word: Int) -> UInt64 { unsafe cs_load64(counters + place * Self.stride + word) }
 

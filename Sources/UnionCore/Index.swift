@@ -13,6 +13,16 @@ public final class Index: Sendable {
     }
     public var fd: FD { directory.fd }
 
+    /// Whether it is noted in both as theirs (`IndexVerification`).
+    static func belongs(_ index: FD, to upper: FD, over lower: FD, _ xattrs: XattrNamespace) throws(Errno) -> Bool {
+        func isNoted(_ attribute: OverlayXattr, on directory: FD, of layer: FD, flags: UInt8) throws(Errno) -> Bool {
+            guard let value = try directory.xattrIfPresent(NameRef.empty, attribute.name(xattrs)) else { return false }
+            return Origin(handle: try layer.handle(NameRef.empty), uuid: layer.filesystemUUID(), flags: flags)?.bytes == value
+        }
+        guard try isNoted(.origin, on: upper, of: lower, flags: 0) else { return false }
+        return try isNoted(.upper, on: index, of: upper, flags: Origin.pathUpper)
+    }
+
     func status(_ name: FileName) throws(Errno) -> FileStatus? {
         do throws(Errno) {
             return try name.withRef { (n) throws(Errno) in try fd.status(n) }

@@ -15,6 +15,8 @@ public struct Found: Sendable {
     public var isMerged: Bool { directory?.isMerged ?? false }
     /// For a file that several lower names share (index=on): its name in the index directory.
     public var indexName: FileName?
+    /// With `indexName`: the object is the copy in the index.
+    public var isIndexed = false
     /// The file shown is the copy in the index; the name itself has none in the upper layer yet.
     public var isShownFromIndex = false
     /// st_nlink to show, where it is not the object's own.
@@ -266,7 +268,7 @@ extension LayerStack {
 
     /// A file: its number, and for one that has several names in its layer, what the index has of it.
     private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus, isBrief: Bool) throws(Errno) -> Found {
-        if hasUpper, part.layer == 0 { return try upperFile(parent, part, name, status) }
+        if hasCopies(part.layer) { return try upperFile(parent, part, name, status) }
         var found = Found(layer: part.layer, status: status, ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
         if status.isRegular {
             if isBrief, status.hasRoomForData { found.isDataUnseen = true } else { found.isMetacopy = try isMetacopy(part.fd, name) }
@@ -278,7 +280,8 @@ extension LayerStack {
             if var copy = try index.status(indexName) {
                 if hasOverrides { copy = try indexName.withRef { (n) throws(Errno) in try overridden(copy, index.fd, n, layer: 0) } }
                 found.layer = 0
-                found.isInUpper = true
+                found.isInUpper = hasUpper
+                found.isIndexed = true
                 found.status = copy
                 found.isShownFromIndex = true
                 found.isDataUnseen = false
@@ -289,14 +292,17 @@ extension LayerStack {
         return found
     }
 
+    /// The upper layer, or what was it and has its index with it.
+    func hasCopies(_ layer: Int) -> Bool { layer == 0 && (hasUpper || index != nil) }
+
     /// user.* attributes are for regular files and directories: others cannot say where in the index they belong.
     private func isIndexed(_ status: FileStatus) -> Bool { xattrs == .trusted || status.isRegular }
 
     private func upperFile(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
-        var found = Found(layer: 0, isInUpper: true, status: status, ino: number(status, ofLayer: 0, part.fd, name), nlink: status.nlink)
+        var found = Found(layer: 0, isInUpper: hasUpper, status: status, ino: number(status, ofLayer: 0, part.fd, name), nlink: status.nlink)
         let markers = try readFileMarkers(part.fd, name)
         found.isMetacopy = markers.metacopy && status.isRegular
-        if markers.protected { adoptProtection(part.fd, name) }
+        if markers.protected, hasUpper { adoptProtection(part.fd, name) }
         guard markers.origin, let origin = try readOrigin(part.fd, name) else {
             if markers.number, let number = try readNumber(part.fd, name) { found.ino = number }
             return found
@@ -305,6 +311,7 @@ extension LayerStack {
             let indexName = origin.indexName
             if let copy = try index.status(indexName), copy.ino == status.ino, copy.dev == status.dev {
                 found.indexName = indexName
+                found.isIndexed = true
                 let lower = try resolve(origin, parent, name)
                 found.lowerLinks = lower?.links ?? 1
                 found.nlink = try index.unionLinks(indexName, upper: status.nlink, lower: lower?.links ?? status.nlink)

@@ -9,6 +9,7 @@ public final class LayerStack: Sendable {
     public let dataLayers: [Layer]
     public let hasUpper: Bool
     public let work: WorkDirectory?
+    /// Of the uppermost layer, the upper one or what was it (`EarlierIndex`).
     public let index: Index?
     /// The root of the union.
     public let root: MergedDirectory
@@ -100,7 +101,7 @@ public final class LayerStack: Sendable {
         dataLayers = data
         layers = opened
         keepsWriteOrder = opened.first.map { $0.isUpper && WriteOrder.isKept(by: $0.root.fd) } ?? false
-        lowersAreReadOnly = (opened + data).allSatisfy { $0.isUpper || $0.isReadOnlyMount }
+        var readsThroughReadOnlyMounts = (opened + data).allSatisfy { $0.isUpper || $0.isReadOnlyMount }
         let keepsOverrides = opened.contains { $0.override != nil }
         ownersAsStored = opened.contains { $0.isIDMapped } ? owners : nil
         hasOverrides = keepsOverrides || ownersAsStored != nil
@@ -150,10 +151,17 @@ public final class LayerStack: Sendable {
             throw UnionError(.invalid, "upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same filesystem")
         } else {
             work = nil
-            index = nil
             upperHasXattrs = false
-            outerWork = OwnedFD(adopting: -1)
+            if options.index != .off, let earlier = EarlierIndex(opened, namespace, work: options.readOnly && options.upper != nil ? options.work : nil, held: held?.work) {
+                readsThroughReadOnlyMounts = readsThroughReadOnlyMounts && earlier.isReadOnlyMount
+                index = earlier.index
+                outerWork = earlier.work
+            } else {
+                index = nil
+                outerWork = OwnedFD(adopting: -1)
+            }
         }
+        lowersAreReadOnly = readsThroughReadOnlyMounts
         notes = told
         // Other directories are looked at when they are looked up.
         if let top = root.upper { adoptProtection(top.fd, NameRef.empty) }

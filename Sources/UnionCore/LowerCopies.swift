@@ -33,7 +33,7 @@ public final class LowerCopies: Sendable {
         }
         let index = directory.fd
         guard let top = lowers.first, let space = try Self.namespace(index) else { return nil }
-        guard try Self.isNoted(upper, .origin, space, of: top, isUpper: false), try Self.isNoted(index, .upper, space, of: upper, isUpper: true) else { return nil }
+        guard try Index.belongs(index, to: upper, over: top, space) else { return nil }
         onlyRegular = space == .user
         copies = try Self.read(index)
         var layers: [(uuid: [UInt8], numbers: Set<UInt64>?)] = []
@@ -48,11 +48,6 @@ public final class LowerCopies: Sendable {
         for space in [XattrNamespace.trusted, .user] where try index.xattrIfPresent(NameRef.empty, OverlayXattr.upper.name(space)) != nil { return space }
         return nil
     }
-    private static func isNoted(_ directory: FD, _ attribute: OverlayXattr, _ space: XattrNamespace, of layer: FD, isUpper: Bool) throws(Errno) -> Bool {
-        guard let value = try directory.xattrIfPresent(NameRef.empty, attribute.name(space)) else { return false }
-        return Origin(handle: try layer.handle(NameRef.empty), uuid: layer.filesystemUUID(), flags: isUpper ? Origin.pathUpper : 0)?.bytes == value
-    }
-
     private static func read(_ index: FD) throws(Errno) -> [FileName: Copy] {
         var copies: [FileName: Copy] = [:]
         var reader = DirectoryReader(index)

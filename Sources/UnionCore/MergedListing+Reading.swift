@@ -20,7 +20,7 @@ extension MergedListing {
 
     private func read(_ part: LayerDirectory, _ stack: LayerStack, isSingle: Bool) throws(Errno) {
         let isUpper = stack.hasUpper && part.layer == 0
-        let impure = isUpper && part.isImpure
+        let impure = stack.hasCopies(part.layer) && part.isImpure
         let overrides = stack.layers[part.layer].override != nil
         var markers: [FileName] = []
         // A descriptor of its own: the position of a shared one belongs to nobody.

@@ -88,7 +88,7 @@ extension LayerStack {
         guard let layer = layers.layer(of: origin, handle) else { return nil }
         let number = number(of: handle, layer)
         if let number {
-            for part in parent.lowerParts where part.layer < layers.count && layers[part.layer].hasHandles {
+            for part in parent.parts where !hasCopies(part.layer) && part.layer < layers.count && layers[part.layer].hasHandles {
                 guard case .object(let status) = try see(part, name) else { continue }
                 if self.number(status, ofLayer: part.layer, part.fd, name) == number { return OriginAnswer(number: number, links: status.nlink) }
                 if layers[part.layer].device == layer.device { break }

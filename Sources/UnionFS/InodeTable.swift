@@ -331,7 +331,7 @@ final class InodeTable: @unchecked Sendable {
             record.indexNameLength = UInt8(truncatingIfNeeded: name.count)
             record.unionLinks = found.nlink
             record.lowerLinks = found.lowerLinks
-            if found.isInUpper { record.flags.insert(.indexed) }
+            if found.isIndexed { record.flags.insert(.indexed) }
         }
         nodes[node] = record
         live += 1

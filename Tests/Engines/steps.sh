@@ -31,7 +31,7 @@ run)
     ;;
 change)
     podman run -d --name box app sleep 1000 >/dev/null
-    podman exec box sh -c 'echo changed >>/etc/motd.new; chmod 700 /opt/moved; rm -r /usr/share/common-licenses /opt/moved/fifo; mv /var/log /var/logs; ln /etc/debian_version /etc/linked; chown 33 /etc/issue; mkfifo /opt/pipe; rm /usr/bin/less && echo mine >/usr/bin/less'
+    podman exec box sh -c 'echo changed >>/etc/motd.new; chmod 700 /opt/moved; rm -r /usr/share/common-licenses /opt/moved/fifo; mv /var/log /var/logs; ln /etc/debian_version /etc/linked; chown 33 /etc/issue; mkfifo /opt/pipe; rm /usr/bin/less && echo mine >/usr/bin/less; echo again >>/opt/third; rm /opt/fourth'
     podman exec box cat /etc/motd.new /usr/bin/less >"$OUT/exec"
     podman diff box | sort >"$OUT/diff"
     podman commit -q box committed >/dev/null
