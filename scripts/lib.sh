@@ -142,6 +142,16 @@ ordinary_leave() {
     done
 }
 
+# Runs the script again as an ordinary user who is root of a user namespace with all ids of his, as rootless engines have it.
+again_as_user() { # ARGUMENT...
+    [ "$(id -u)" = 0 ] || die "must run as root: it makes a user"
+    apt_need uidmap util-linux
+    ordinary_user "unionfsd-${0##*/}"
+    runuser -u "${ORDINARY[0]}" -- unshare -Urm --map-root-user --map-auto env UNIONFSD_BIN_DIR="$BIN" UNION="$UNION" "$0" "$@" </dev/null
+}
+# Overlayfs's own attributes are `user.` ones then, and it follows no redirects.
+in_user_namespace() { ! grep -q '^ *0 *0 *4294967295$' /proc/self/uid_map; }
+
 # --- mounts --------------------------------------------------------------------------------------------------
 
 join() { local IFS=$1; shift; echo "$*"; }
@@ -153,6 +163,8 @@ kernel_mount() {
     shift 3
     options=lowerdir=$(join : "$@")
     [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=${REDIRECT_DIR:-on},metacopy=${METACOPY:-off}"
+    # The kernel has no index there, as it opens no handles.
+    ! in_user_namespace || options=${options/index=on/index=off},userxattr
     # A mount namespace that somebody made meanwhile keeps what we unmounted in use until it ends.
     local try said=${SCRATCH:-$(dirname "$mnt")}/mount.err
     for try in {1..20}; do
@@ -172,6 +184,7 @@ union_mount() {
     for layer; do arguments+=(--lower "$layer"); done
     [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
     [ -z "${WRITEBACK:-}" ] || arguments+=(-o "writeback=$WRITEBACK")
+    [ -z "${INDEX:-}" ] || arguments+=(-o "index=$INDEX")
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
     [ -z "${REDIRECT_DIR:-}" ] || arguments+=(-o "redirect_dir=$REDIRECT_DIR")
     timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null

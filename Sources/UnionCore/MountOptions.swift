@@ -174,16 +174,15 @@ public struct MountOptions: Sendable {
 
     public init(form: CallForm) {
         self.form = form
+        index = .auto
         switch form {
         case .strict:
             redirectDir = .on
-            index = .auto
             flags = [.noAccessTime]
         case .engine:
             // Layers made by engines are read by programs that know no redirects (engines.md, 12). Flags as
             // fuse-overlayfs sets them (11).
             redirectDir = .off
-            index = .off
             flags = [.noAccessTime, .noDev]
         }
     }

@@ -85,6 +85,7 @@ extension UnionFileSystem {
         let indexName = table.ownedIndexName(node)
         let data = try dataOfMetacopy(node, extent)
         var (blocks, size): (UInt64, UInt64) = (0, 0)
+        var leavesOthers = false
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
@@ -93,6 +94,7 @@ extension UnionFileSystem {
                 }
                 let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
                 (blocks, size) = (source.status.blocks, source.status.size)
+                leavesOthers = partsWithOthers(source.status)
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
             }
         }
@@ -113,7 +115,8 @@ extension UnionFileSystem {
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
                 listings.find(location.parent)?.copiedUp(name)
-                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil, size: size)
+                let number = leavesOthers ? stack.number(try upper.fd.status(name), ofLayer: 0, upper.fd, name) : nil
+                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil, size: size, number: number)
             }
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true
@@ -141,9 +144,14 @@ extension UnionFileSystem {
         var extent = extent
         if case .metadata = extent { extent = .all }
         let staged = try stack.stageCopy(source, extent: extent, indexed: false)
-        table.orphanCopiedUp(node, try stack.detach(staged).release())
+        let copy = try stack.detach(staged)
+        let number = partsWithOthers(source.status) ? stack.number(try copy.fd.status(), ofLayer: 0, copy.fd) : nil
+        table.orphanCopiedUp(node, copy.release(), number: number)
         return staged
     }
+
+    /// Without an index the other names of a lower file stay with it: the copy is another file than theirs, and must have another number, or tar(1) would make links of them.
+    private func partsWithOthers(_ status: FileStatus) -> Bool { stack.index == nil && !status.isDirectory && status.nlink > 1 }
 
     /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is removed, moved or linked.
     func ensureUpperName(_ node: UInt32, _ parent: UInt32, _ name: NameRef, _ cause: CopyUpCause) throws(Errno) {

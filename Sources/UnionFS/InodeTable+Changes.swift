@@ -51,10 +51,11 @@ extension InodeTable {
     func version(_ node: UInt32) -> UInt32 { nodes[node].version }
 
     /// `dataBlocks`: the copy is a metacopy, whose data take as much room.
-    /// `hasName`: the upper layer has this very name.
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64, hasName: Bool = true) {
+    /// `hasName`: the upper layer has this very name. `number`: what it is shown by from here on, where that is another.
+    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64, hasName: Bool = true, number: UInt64? = nil) {
         mutex.locked {
             nodes[node].layer = 0
+            if let number { changeNumberLocked(node, number) }
             nodes[node].flags.insert([.upper, .nameNotDurable])
             nodes[node].oldSize = size
             if nodes[node].kind == FileKind.directory.rawValue { nodes[node].flags.insert(.merged) }
@@ -84,8 +85,9 @@ extension InodeTable {
     func dataCopiedUp(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.metacopy) } }
 
     /// An inode without names was copied up: `fd` stands for the copy from now on.
-    func orphanCopiedUp(_ node: UInt32, _ fd: FD) {
+    func orphanCopiedUp(_ node: UInt32, _ fd: FD, number: UInt64? = nil) {
         let old = mutex.locked {
+            if let number { changeNumberLocked(node, number) }
             let old = nodes[node].orphan
             nodes[node].orphan = fd.raw
             nodes[node].layer = 0

@@ -51,6 +51,13 @@ extension InodeTable {
         nodes[node].flags.remove(.hashed)
         numbers.removed()
     }
+    func changeNumberLocked(_ node: UInt32, _ number: UInt64) {
+        if nodes[node].ino == number { return }
+        let isHashed = nodes[node].flags.contains(.hashed)
+        if isHashed { removeNumberLocked(node) }
+        nodes[node].ino = number
+        if isHashed { addNumberLocked(node) }
+    }
     private static func mixed(_ ino: UInt64) -> UInt64 {
         let h = ino &* 0x9e37_79b9_7f4a_7c15
         return h ^ h >> 32

@@ -47,7 +47,7 @@ extension UnionFileSystem {
                     if let own = found.directory { directories.put(node, own) }
                     listings.remove(location.parent)
                     table.copiedUp(node, location.parent, name, indexed: found.indexName != nil, dataBlocks: found.isMetacopy ? found.dataBlocks ?? NodeRecord.unknownBlocks : nil,
-                                   size: found.status.size, hasName: !found.isShownFromIndex)
+                                   size: found.status.size, hasName: !found.isShownFromIndex, number: found.directory == nil ? found.ino : nil)
                 }
             }
         } catch { /* The request that wanted it comes again and gets the error. */ }

@@ -59,3 +59,26 @@ union_mount "$PWD/overlay.mnt" "$PWD/overlay.up" "$PWD/overlay.work" "$PWD/o.roo
 check "overlay: numbers are the same when the layer was mounted anew" is "$(numbers overlay.mnt)" "$before"
 union_umount "$PWD/overlay.mnt"
 umount o.root o.t o.e
+
+heading "lower hard links without an index"
+mkdir -p links/{lower/d,up,work,mnt}
+echo one >links/lower/a && ln links/lower/a links/lower/b && ln links/lower/a links/lower/d/c
+lowers_remember "$PWD/links/lower"
+no_index() { timeout 60 "$BIN/unionfsd" mount -o index=off --lower links/lower --upper links/up --work links/work links/mnt </dev/null; }
+no_index
+ls -lR links/mnt >/dev/null
+echo more >>links/mnt/a
+check "the copy has a number of its own" distinct_contents links/mnt
+check "which listings have, too" same_in_listings links/mnt
+ln links/mnt/a links/mnt/d/e && ln links/mnt/b links/mnt/d/f
+check "and new names of it" distinct_contents links/mnt
+check "in listings" same_in_listings links/mnt
+exec 5<>links/mnt/d/c && rm links/mnt/d/c && echo gone >&5
+
+check "and one without a name" test "$(stat -L -c %i /proc/self/fd/5)" != "$(stat -c %i links/mnt/b)"
+exec 5>&-
+before=$(cd links/mnt && find . -printf '%p %i %n\n' | sort)
+union_umount "$PWD/links/mnt" && no_index
+check "numbers stay over a remount" is "$(cd links/mnt && find . -printf '%p %i %n\n' | sort)" "$before"
+union_umount "$PWD/links/mnt"
+check "the layer is as it was" lowers_untouched

@@ -27,7 +27,7 @@ struct MountOptionsTests {
         #expect(!o.isReadOnly)
         #expect(o.notes == ["empty option ignored"])
         // engines.md, 11 and 12.
-        #expect(o.redirectDir == .off && !o.metacopy && o.index == .off)
+        #expect(o.redirectDir == .off && !o.metacopy && o.index == .auto)
         #expect(o.flags == [.noAccessTime, .noDev])
     }
 
@@ -110,7 +110,7 @@ struct MountOptionsTests {
     @Test func defaultsOfTheTwoForms() {
         let strict = MountOptions(form: .strict), engine = MountOptions(form: .engine)
         #expect(strict.redirectDir == .on && engine.redirectDir == .off)
-        #expect(strict.index == .auto && engine.index == .off)
+        #expect(strict.index == .auto && engine.index == .auto)
         #expect(strict.whiteouts == .both && engine.whiteouts == .both)
         #expect(engine.redirectDir.follows && !engine.redirectDir.makes)
     }

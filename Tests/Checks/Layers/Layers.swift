@@ -58,7 +58,7 @@ struct Layers {
                 decorate(real)
                 let isBelow = below[path] != nil
                 let opaque = isBelow && random.chance(25)
-                if opaque { Maker().xattr(real, "trusted.overlay.opaque", "y") }
+                if opaque { Maker().xattr(real, isInInitialUserNamespace ? "trusted.overlay.opaque" : "user.overlay.opaque", "y") }
                 // Over a file, or over nothing, a directory starts afresh.
                 let goesOn = below[path] == true && !opaque
                 if !goesOn { hide(path) }
@@ -85,7 +85,7 @@ struct Layers {
         case 0: make.symlink(random.pick(Self.names), real)
         case 1: make.symlink(("no/such" as Name).joined(random.pick(Self.names)), real)
         case 2: make.node(real, kindFifo | 0o644, uid: owner(), gid: owner())
-        case 3: make.node(real, kindCharacter | 0o666, 0x103)
+        case 3: make.node(real, (isInInitialUserNamespace ? kindCharacter : kindFifo) | 0o666, isInInitialUserNamespace ? 0x103 : 0)
         case 4: make.node(real, kindSocket | 0o755)
         case 5:
             make.sparse(real, size: 1 << 18, data: [(100_000, "island")])
@@ -102,7 +102,7 @@ struct Layers {
 
     private mutating func decorate(_ real: Name) {
         if random.chance(20) { Maker().xattr(real, random.pick(["user.a", "user.b"]), random.bytes(random.below(40))) }
-        if random.chance(10) { Maker().xattr(real, "trusted.t", random.bytes(5)) }
+        if random.chance(10) { Maker().xattr(real, isInInitialUserNamespace ? "trusted.t" : "user.t", random.bytes(5)) }
         if random.chance(5) {
             Maker().xattr(real, ACL.access, ACL.bytes([.owner(6), .user(1000, 6), .group(4), .mask(6), .other(0)]))
         }

@@ -159,8 +159,9 @@ extension Worker {
         owned[at].mode = random.pick([0o600, 0o644, 0o755])
         expect("chmod(\(path))", Sys.chmod(path, owned[at].mode))
         let value = random.bytes(20)
-        expect("setxattr(\(path))", Sys.setxattr(path, "trusted.stress", value))
-        check("getxattr(\(path))", Sys.getxattr(path, "trusted.stress").1 == value)
+        let name: Name = isInInitialUserNamespace ? "trusted.stress" : "user.stress"
+        expect("setxattr(\(path))", Sys.setxattr(path, name, value))
+        check("getxattr(\(path))", Sys.getxattr(path, name).1 == value)
         let time = Moment(Int64(random.below(1_000_000_000)), 5)
         expect("utimens(\(path))", Sys.utimens(path, access: time, modify: time))
         check("mtime of \(path)", Sys.status(path).1.mtime == time)
