@@ -171,8 +171,11 @@ public final class MergedListing: @unchecked Sendable {
     }
 
     /// The upper layer has the name now, with the same object.
-    public func copiedUp(_ name: NameRef) {
-        if let known = position(of: name) { entries[known].layers.insert(0) }
+    /// - Parameter number: what that is shown by from here on, where it is another.
+    public func copiedUp(_ name: NameRef, number: UInt64? = nil) {
+        guard let known = position(of: name) else { return }
+        entries[known].layers.insert(0)
+        if let number { entries[known].ino = number }
     }
 
     private func append(_ name: NameRef, _ layers: LayerSet, ino: UInt64, _ kind: FileKind, _ flags: UInt8) {

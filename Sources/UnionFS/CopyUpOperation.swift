@@ -105,6 +105,7 @@ extension UnionFileSystem {
             changed(held.0)
             changed(held.1)
         }
+        var isRenumbered = false
         let published = try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) -> Bool in
             guard table.version(node) == location.version, let upper = directory.upper else { return false }
             try location.name.withRef { (name) throws(Errno) in
@@ -114,13 +115,15 @@ extension UnionFileSystem {
                     try stack.publishLocked(staged, in: upper, name)
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
-                listings.find(location.parent)?.copiedUp(name)
                 let number = leavesOthers ? stack.number(try upper.fd.status(name), ofLayer: 0, upper.fd, name) : nil
+                isRenumbered = number != nil
+                listings.find(location.parent)?.copiedUp(name, number: number)
                 table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil, size: size, number: number)
             }
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true
         }
+        if isRenumbered { listingChanged(location.parent) }
         return published ? staged : nil
     }
 

@@ -123,6 +123,12 @@ public final class UnionFileSystem: FileSystem, @unchecked Sendable {
         do throws(Errno) { try connection?.invalidateInode(table.id(node), offset: -1) } catch { /* The session ends. */ }
     }
 
+    /// The kernel keeps listings (FOPEN_CACHE_DIR): a name in this one has another number, of which nothing else tells.
+    /// - Precondition: no directory's lock is held. The kernel takes the locks of its pages, which readdir(3) holds only while it fills one from a reply that it has.
+    func listingChanged(_ node: UInt32) {
+        do throws(Errno) { try connection?.invalidateInode(table.id(node)) } catch { /* The session ends. */ }
+    }
+
     /// What fails half-way has changed something all the same: the copy that was made for it, or the first of several changes.
     private func toldIfFailed<R>(_ id: UInt64, _ body: () throws(Errno) -> R) throws(Errno) -> R {
         do throws(Errno) { return try body() } catch {
