@@ -12,7 +12,7 @@ public final class LayerClaim: Sendable {
 
     /// - Parameters:
     ///   - refuse: another live mount on either directory is an error. An engine mounts one upper several times in quick
-    ///     succession (engines.md, 6) and is only told.
+    ///     succession (docs/podman.md, contract 6) and is only told.
     public init(upper: FileName, work: FileName, refuse: Bool) throws(RegistryError) {
         let upperFD = try LayerClaim.open(upper)
         let workFD = try LayerClaim.open(work)

@@ -1,7 +1,7 @@
 internal import LinuxSys
 
 /// podman as root, with a user namespace for its container (`--uidmap`), gives its mount program lower layers that the kernel maps already, and the same mapping once
-/// more as an option, which is meant for the upper layer (engines.md). To tell them apart: what the kernel says of the mount that a path lies on.
+/// more as an option, which is meant for the upper layer (docs/podman.md). To tell them apart: what the kernel says of the mount that a path lies on.
 enum IDMappedMount {
     static func has(_ path: FileName) -> Bool {
         do throws(Errno) {

@@ -180,7 +180,7 @@ public struct MountOptions: Sendable {
             redirectDir = .on
             flags = [.noAccessTime]
         case .engine:
-            // Layers made by engines are read by programs that know no redirects (engines.md, 12). Flags as
+            // Layers made by engines are read by programs that know no redirects (docs/podman.md, contract 12). Flags as
             // fuse-overlayfs sets them (11).
             redirectDir = .off
             flags = [.noAccessTime, .noDev]

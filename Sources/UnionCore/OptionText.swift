@@ -127,7 +127,7 @@ public enum OptionText {
         return whole
     }
 
-    /// `STORED:SEEN:COUNT[:…]`, a colon before the first allowed: containers/storage writes one (engines.md). Commas between
+    /// `STORED:SEEN:COUNT[:…]`, a colon before the first allowed: containers/storage writes one (Tests/CLI/captured). Commas between
     /// ranges too, as fuse-overlayfs(1) has it.
     static func mapping(_ name: String, _ value: [UInt8]?) throws(OptionError) -> [IDMapping] {
         let value = unescaped(try required(name, value, "STORED:SEEN:COUNT[:…]"))

@@ -34,7 +34,7 @@ struct Background {
     }
 
     /// The mount answers: standard input and output go to /dev/null, errors to `log`, and only then is the parent told, so
-    /// that an engine which waits for the end of our output gets it (engines.md, contract 2).
+    /// that an engine which waits for the end of our output gets it (docs/podman.md, contract 2).
     func answer(log: FD?) {
         do throws(Errno) {
             let null = try FD.currentDirectory.open(FileName("/dev/null"), O_RDWR)

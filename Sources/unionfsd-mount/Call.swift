@@ -1,7 +1,7 @@
 internal import LinuxSys
 internal import UnionCore
 
-/// The command line that engines and mount(8) write (engines.md, captured):
+/// The command line that engines and mount(8) write (Tests/CLI/captured):
 ///
 ///     PROGRAM [-f] [-d] [-o OPTIONS]… [SOURCE] MNT       podman, buildah, docker, containerd through mount.fuse3
 ///     mount.fuse.unionfsd SOURCE MNT [-sfnvrw] [-N NAMESPACE] [-t TYPE] [-o OPTIONS]       mount(8)

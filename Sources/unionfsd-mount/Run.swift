@@ -25,7 +25,7 @@ struct Run {
         if let asked = Succession.asked(Process.arguments) { return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words) }
         Process.limitArenas()
         Process.liftFileSizeLimit()
-        // An engine's descriptors are not ours to keep open (engines.md, contract 2).
+        // An engine's descriptors are not ours to keep open (docs/podman.md, contract 2).
         Process.closeDescriptors(from: 3)
         let call: Call
         do throws(OptionError) { call = try Call(Process.arguments) } catch {

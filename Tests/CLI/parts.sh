@@ -167,7 +167,7 @@ part_engine() {
     rm -r bin
 }
 
-# engines.md, the contract.
+# docs/podman.md, the contract.
 engine_contract() {
     # An engine reads our output until its end, and passes descriptors that it forgot.
     local start=$SECONDS pid flags

@@ -2,7 +2,7 @@ import LinuxSys
 import Testing
 @testable import UnionCore
 
-/// Options as the engines write them (engines.md, captured) and as people do.
+/// Options as the engines write them (Tests/CLI/captured) and as people do.
 struct MountOptionsTests {
     private func parsed(_ form: CallForm, _ text: FileName...) throws -> MountOptions {
         var options = MountOptions(form: form)
@@ -26,7 +26,7 @@ struct MountOptionsTests {
         #expect(o.isVolatile)
         #expect(!o.isReadOnly)
         #expect(o.notes == ["empty option ignored"])
-        // engines.md, 11 and 12.
+        // docs/podman.md, contract 11 and 12.
         #expect(o.redirectDir == .off && !o.metacopy && o.index == .auto)
         #expect(o.flags == [.noAccessTime, .noDev])
     }
