@@ -39,38 +39,58 @@ let package = Package(
         .target(name: "FuseKit", dependencies: ["LinuxSys", "CFuse", "CShims"], swiftSettings: strict),
         .target(name: "UnionCore", dependencies: ["LinuxSys"], swiftSettings: strict),
         .target(name: "MountState", dependencies: ["LinuxSys"], swiftSettings: strict),
-        .target(name: "UnionFS", dependencies: ["UnionCore", "FuseKit", "MountState", "LinuxSys"], swiftSettings: strict),
+        .target(
+            name: "UnionFS", dependencies: ["UnionCore", "FuseKit", "MountState", "LinuxSys"], swiftSettings: strict),
 
         // Images and containers on the disk.
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "LayerStore",
-                dependencies: ["LinuxSys", "UnionCore", "CArchive", "CZlib", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")],
-                swiftSettings: strict),
+        .target(
+            name: "LayerStore",
+            dependencies: [
+                "LinuxSys", "UnionCore", "CArchive", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
 
         // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and how it is spoken to.
-        .target(name: "Containers", dependencies: ["LayerStore", "MountState", "UnionCore", "LinuxSys"], swiftSettings: strict),
-        .target(name: "ControlProtocol",
-                dependencies: ["LinuxSys", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                               .product(name: "NIOHTTP1", package: "swift-nio")],
-                swiftSettings: strict),
-        .target(name: "Supervisor",
-                dependencies: ["Containers", "ControlProtocol", "LayerStore", "MountState", "LinuxSys", "CShims", .product(name: "NIOCore", package: "swift-nio"),
-                               .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio")],
-                swiftSettings: strict),
+        .target(
+            name: "Containers", dependencies: ["LayerStore", "MountState", "UnionCore", "LinuxSys"],
+            swiftSettings: strict),
+        .target(
+            name: "ControlProtocol",
+            dependencies: [
+                "LinuxSys", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Supervisor",
+            dependencies: [
+                "Containers", "ControlProtocol", "LayerStore", "MountState", "LinuxSys", "CShims",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
 
         // The executables: what engines call and what stays behind a mount; and the command line.
-        .executableTarget(name: "unionfsd-mount",
-                          dependencies: ["UnionFS", "UnionCore", "FuseKit", "MountState", "LinuxSys"],
-                          swiftSettings: strict, linkerSettings: lean),
-        .executableTarget(name: "unionfsd",
-                          dependencies: ["Supervisor", "ControlProtocol", "Containers", "LayerStore", "UnionCore", "MountState", "LinuxSys",
-                                         .product(name: "ArgumentParser", package: "swift-argument-parser")],
-                          swiftSettings: strict),
+        .executableTarget(
+            name: "unionfsd-mount",
+            dependencies: ["UnionFS", "UnionCore", "FuseKit", "MountState", "LinuxSys"],
+            swiftSettings: strict, linkerSettings: lean),
+        .executableTarget(
+            name: "unionfsd",
+            dependencies: [
+                "Supervisor", "ControlProtocol", "Containers", "LayerStore", "UnionCore", "MountState", "LinuxSys",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
 
         // What judges a mount from outside: parity with a plain directory, comparison with the kernel's overlayfs, stress.
         .target(name: "CInject", path: "Tests/Inject", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
-        .executableTarget(name: "unionfsd-check", dependencies: ["CShims", "CInject"], path: "Tests/Checks", swiftSettings: strict),
+        .executableTarget(
+            name: "unionfsd-check", dependencies: ["CShims", "CInject"], path: "Tests/Checks", swiftSettings: strict),
 
         .testTarget(name: "LinuxSysTests", dependencies: ["LinuxSys"], swiftSettings: strict),
         .testTarget(name: "MountStateTests", dependencies: ["MountState", "LinuxSys"], swiftSettings: strict),
@@ -78,6 +98,8 @@ let package = Package(
         .testTarget(name: "UnionCoreTests", dependencies: ["UnionCore", "LinuxSys"], swiftSettings: strict),
         .testTarget(name: "LayerStoreTests", dependencies: ["LayerStore", "LinuxSys"], swiftSettings: strict),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "LayerStore"], swiftSettings: strict),
-        .testTarget(name: "UnionFSTests", dependencies: ["UnionFS", "UnionCore", "LinuxSys", "MountState"], swiftSettings: strict),
+        .testTarget(
+            name: "UnionFSTests", dependencies: ["UnionFS", "UnionCore", "LinuxSys", "MountState"],
+            swiftSettings: strict),
     ]
 )

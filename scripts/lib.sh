@@ -185,6 +185,7 @@ union_mount() {
     [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
     [ -z "${WRITEBACK:-}" ] || arguments+=(-o "writeback=$WRITEBACK")
     [ -z "${INDEX:-}" ] || arguments+=(-o "index=$INDEX")
+    [ -z "${COHERENT:-}" ] || arguments+=(-o coherent)
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
     [ -z "${REDIRECT_DIR:-}" ] || arguments+=(-o "redirect_dir=$REDIRECT_DIR")
     timeout 60 "$BIN/unionfsd" mount "${arguments[@]}" "$mnt" </dev/null

@@ -3,7 +3,8 @@ public import LayerStore
 internal import LinuxSys
 internal import MountState
 
-/// Containers that run: their mounts, and what runs in them. One process, the supervisor, uses the parts that mount; those that look may be used by any.
+/// Containers that run: their mounts, and what runs in them. One process, the supervisor, uses the parts that mount;
+/// those that look may be used by any.
 public final class ContainerEngine: Sendable {
     public let store: Store
     public init(_ store: Store) { self.store = store }
@@ -16,9 +17,13 @@ public final class ContainerEngine: Sendable {
         case failed
     }
 
-    private func mount(_ container: StoredContainer) -> ContainerMount { ContainerMount(container: container, store: store) }
+    private func mount(_ container: StoredContainer) -> ContainerMount {
+        ContainerMount(container: container, store: store)
+    }
 
-    public func state(_ container: StoredContainer) throws(StoreError) -> State { state(container, try mount(container).state()) }
+    public func state(_ container: StoredContainer) throws(StoreError) -> State {
+        state(container, try mount(container).state())
+    }
     private func state(_ container: StoredContainer, _ mount: ContainerMount.State) -> State {
         switch mount {
         case .alive: .started
@@ -37,8 +42,12 @@ public final class ContainerEngine: Sendable {
         fileprivate let mounts: MountOverview
         fileprivate let busy: Set<String>
     }
-    public func look() throws(StoreError) -> Overview { Overview(mounts: try MountOverview(store), busy: ContainerRuntime.busyContainers(store)) }
-    public func state(_ container: StoredContainer, in overview: Overview) -> (state: State, guardian: Int32?, isBusy: Bool) {
+    public func look() throws(StoreError) -> Overview {
+        Overview(mounts: try MountOverview(store), busy: ContainerRuntime.busyContainers(store))
+    }
+    public func state(
+        _ container: StoredContainer, in overview: Overview
+    ) -> (state: State, guardian: Int32?, isBusy: Bool) {
         let mount = overview.mounts.state(store.place(of: container).merged)
         var guardian: Int32?
         if case .alive(let pid) = mount, pid != ContainerMount.unknown { guardian = pid }
@@ -80,7 +89,9 @@ public final class ContainerEngine: Sendable {
     }
 
     /// What runs in it, without patience.
-    public func endProcesses(of container: StoredContainer) throws(StoreError) { try ContainerRuntime.end(of: container, store, patience: 0) }
+    public func endProcesses(of container: StoredContainer) throws(StoreError) {
+        try ContainerRuntime.end(of: container, store, patience: 0)
+    }
 
     /// Takes away what is mounted and dead, or should not be mounted at all.
     public func clear(_ container: StoredContainer) throws(StoreError) { try mount(container).unmount(force: true) }
@@ -93,9 +104,16 @@ public final class ContainerEngine: Sendable {
         let known = Set(try store.containers().map { store.place(of: $0).merged })
         let home = store.root.appending(component: "containers")
         let entries: [MountEntry]
-        do throws(Errno) { entries = try MountTable().entries } catch { throw StoreError(error, doing: "the mount table") }
-        for entry in entries where entry.type == "fuse.unionfsd" && entry.mountpoint.bytes.starts(with: home.bytes + [0x2f]) && !known.contains(entry.mountpoint) {
-            do throws(Errno) { try Mounts.unmount(entry.mountpoint, lazily: true) } catch { if error != .invalid { throw StoreError(error, doing: "\(entry.mountpoint)") } }
+        do throws(Errno) { entries = try MountTable().entries } catch {
+            throw StoreError(error, doing: "the mount table")
+        }
+        for entry in entries
+        where entry.type == "fuse.unionfsd" && entry.mountpoint.bytes.starts(with: home.bytes + [0x2f])
+            && !known.contains(entry.mountpoint)
+        {
+            do throws(Errno) { try Mounts.unmount(entry.mountpoint, lazily: true) } catch {
+                if error != .invalid { throw StoreError(error, doing: "\(entry.mountpoint)") }
+            }
         }
     }
 
@@ -108,7 +126,8 @@ public final class ContainerEngine: Sendable {
         try store.removeContainer(container.id)
     }
 
-    /// What the writable layer takes, as du(1) counts, and what is in the index alone: known of one that is stopped, kept by the mount of one that is started.
+    /// What the writable layer takes, as du(1) counts, and what is in the index alone: known of one that is stopped,
+    /// kept by the mount of one that is started.
     public func bytes(_ container: StoredContainer) throws(StoreError) -> Int64 {
         let beside = try store.bytesBeside(container)
         if !container.isStarted, let bytes = container.bytes { return bytes + beside }

@@ -12,7 +12,8 @@ struct ContainerMount {
 
     enum State: Equatable {
         case none
-        /// With its guardian, or the process that serves where there is none; `unknown` where somebody serves it who has left no word.
+        /// With its guardian, or the process that serves where there is none; `unknown` where somebody serves it who
+        /// has left no word.
         case alive(guardian: Int32)
         /// Something is mounted there and nobody serves it.
         case dead
@@ -31,17 +32,26 @@ struct ContainerMount {
             guard top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { throw Errno.busy }
         } catch { throw StoreError(error, doing: "\(place.merged)") }
         do throws(RegistryError) {
-            if let mount = try MountRegistry.find(place.merged, in: store.mountDirectory), mount.state == .alive { return .alive(guardian: mount.server) }
-        } catch { /* No word, then. */ }
+            if let mount = try MountRegistry.find(place.merged, in: store.mountDirectory), mount.state == .alive {
+                return .alive(guardian: mount.server)
+            }
+        } catch {
+            // No word, then.
+        }
         return isHeld ? .alive(guardian: ContainerMount.unknown) : .dead
     }
 
     /// Mounts it, and returns when it answers, with the process whose end is the mount's.
     func mount(_ layers: [FileName]) throws(StoreError) -> Int32 {
-        guard let program = MountProgram.find() else { throw StoreError(.system, "unionfsd-mount is missing: it belongs beside unionfsd, in ../libexec/unionfsd, or in PATH") }
+        guard let program = MountProgram.find() else {
+            throw StoreError(
+                .system, "unionfsd-mount is missing: it belongs beside unionfsd, in ../libexec/unionfsd, or in PATH")
+        }
         guard !layers.isEmpty else { throw StoreError(.invalid, "the image of \(container.name) has no layers") }
         var words: [FileName] = ["unionfsd-mount", "--strict"]
-        func option(_ key: String, _ path: FileName) { words += ["-o", FileName(bytes: Array("\(key)=".utf8) + OptionText.escaped(path))] }
+        func option(_ key: String, _ path: FileName) {
+            words += ["-o", FileName(bytes: Array("\(key)=".utf8) + OptionText.escaped(path))]
+        }
         for layer in layers { option("lowerdir+", layer) }
         option("upperdir", place.diff)
         option("workdir", place.work)
@@ -52,16 +62,27 @@ struct ContainerMount {
         for word in container.spec.options { words += ["-o", FileName(word)] }
         words += ["--", place.merged]
         let result: (exit: Process.Exit, output: [UInt8])
-        do throws(Errno) { result = try Process.capture(program, words) } catch { throw StoreError(error, doing: "\(program)") }
+        do throws(Errno) { result = try Process.capture(program, words) } catch {
+            throw StoreError(error, doing: "\(program)")
+        }
         let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
-        guard result.exit == .code(0), let process = lines.lazy.compactMap({ $0.hasPrefix("process ") ? Int32($0.dropFirst(8)) : nil }).first else {
+        guard result.exit == .code(0),
+            let process = lines.lazy.compactMap({ $0.hasPrefix("process ") ? Int32($0.dropFirst(8)) : nil }).first
+        else {
             let text = lines.map { $0.hasPrefix("unionfsd: ") ? String($0.dropFirst(10)) : String($0) }
-            throw StoreError(.system, "\(container.name) cannot be mounted: \(text.isEmpty ? "unionfsd-mount says nothing" : text.joined(separator: "; "))")
+            throw StoreError(
+                .system,
+                """
+                \(container.name) cannot be mounted: \
+                \(text.isEmpty ? "unionfsd-mount says nothing" : text.joined(separator: "; "))
+                """
+            )
         }
         return process
     }
 
-    /// Takes it away, and ends who serves it: then the writable layer is quiet. Wherever the mount is still seen, in a mount namespace that somebody made meanwhile or by a file that is open, it is dead.
+    /// Takes it away, and ends who serves it: then the writable layer is quiet. Wherever the mount is still seen, in a
+    /// mount namespace that somebody made meanwhile or by a file that is open, it is dead.
     /// - Parameter force: though somebody is in it.
     func unmount(force: Bool) throws(StoreError) {
         let before = try state()
@@ -76,32 +97,50 @@ struct ContainerMount {
                 if error == .invalid { break }
                 guard error == .busy else { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
                 if Clock.monotonic > deadline {
-                    if !force { throw StoreError(.conflict, "\(container.name) is in use: somebody has a file of it open, or works in it (stop --force takes it away all the same)") }
-                    do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch { throw StoreError(error, doing: "\(container.name) cannot be unmounted") }
+                    if !force {
+                        throw StoreError(
+                            .conflict,
+                            """
+                            \(container.name) is in use: somebody has a file of it open, or works in it (stop \
+                            --force takes it away all the same)
+                            """
+                        )
+                    }
+                    do throws(Errno) { try Mounts.unmount(place.merged, lazily: true) } catch {
+                        throw StoreError(error, doing: "\(container.name) cannot be unmounted")
+                    }
                     break
                 }
                 Clock.sleep(milliseconds: 20)
             }
         }
-        if case .alive(let guardian) = before { try endServer(guardian == ContainerMount.unknown ? nil : guardian, device) }
+        if case .alive(let guardian) = before {
+            try endServer(guardian == ContainerMount.unknown ? nil : guardian, device)
+        }
     }
 
-    /// Who serves it though it is mounted nowhere here: left by a process that died between the two steps of a stop, or by an unmount that was not ours.
+    /// Who serves it though it is mounted nowhere here: left by a process that died between the two steps of a stop, or
+    /// by an unmount that was not ours.
     func endLeftover() throws(StoreError) {
         guard isHeld else { return }
         var server: Int32?
         var device: String?
         do throws(RegistryError) {
-            if let mount = try MountRegistry.list(in: store.mountDirectory).last(where: { $0.record.mountpoint == place.merged && $0.state == .alive && !$0.isVisible }) {
+            if let mount = try MountRegistry.list(in: store.mountDirectory).last(where: {
+                $0.record.mountpoint == place.merged && $0.state == .alive && !$0.isVisible
+            }) {
                 server = mount.server
                 device = mount.record.device
             }
-        } catch { /* No word, then. */ }
+        } catch {
+            // No word, then.
+        }
         try endServer(server, device)
     }
 
-    /// By itself it ends with the last mount. Where there is another, its end is the connection's: the kernel ends that with the last descriptor of /dev/fuse (fuse_dev_release), which needs no privilege. Nothing is
-    /// lost: what was written went to it when files were closed (fuse_flush, fuse_release).
+    /// By itself it ends with the last mount. Where there is another, its end is the connection's: the kernel ends that
+    /// with the last descriptor of /dev/fuse (fuse_dev_release), which needs no privilege. Nothing is lost: what was
+    /// written went to it when files were closed (fuse_flush, fuse_release).
     private func endServer(_ process: Int32?, _ device: String?) throws(StoreError) {
         func isOver() -> Bool { !isHeld && process.map { !Process.isRunning($0) } ?? true }
         func wait(_ milliseconds: UInt64) -> Bool {
@@ -129,10 +168,19 @@ struct ContainerMount {
             do throws(Errno) {
                 let file = try FD.currentDirectory.open(FileName("/sys/fs/fuse/connections/\(minor)/abort"), O_WRONLY)
                 try file.fd.writeAll([UInt8(ascii: "1")])
-            } catch { /* Then not. */ }
+            } catch {
+                // Then not.
+            }
             if wait(2000) { return }
         }
-        throw StoreError(.conflict, "\(container.name) is unmounted and still served\(process.map { " by process \($0)" } ?? ", by a process that has left no word"): end that first")
+        throw StoreError(
+            .conflict,
+            """
+            \(container.name) is unmounted and still \
+            served\(process.map { " by process \($0)" } ?? ", by a process that has left no word"): end that \
+            first
+            """
+        )
     }
 }
 
@@ -142,7 +190,9 @@ struct MountOverview: Sendable {
     private var served: [FileName: Int32] = [:]
 
     init(_ store: Store) throws(StoreError) {
-        do throws(Errno) { for entry in try MountTable().entries { types[entry.mountpoint] = entry.type } } catch { throw StoreError(error, doing: "the mount table") }
+        do throws(Errno) { for entry in try MountTable().entries { types[entry.mountpoint] = entry.type } } catch {
+            throw StoreError(error, doing: "the mount table")
+        }
         do throws(RegistryError) {
             for mount in try MountRegistry.list(in: store.mountDirectory) where mount.state == .alive {
                 served[mount.record.mountpoint] = mount.server

@@ -11,7 +11,8 @@ public struct ContainerRuntime: Sendable {
     private let store: Store
     private static let known = ["crun", "runc"]
 
-    /// - Parameter wanted: nil: crun before runc, but runc where cgroups are of both kinds at once, which crun does not take.
+    /// - Parameter wanted: nil: crun before runc, but runc where cgroups are of both kinds at once, which crun does
+    ///   not take.
     public init(_ wanted: String?, _ store: Store) throws(StoreError) {
         self.store = store
         let isHybrid = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/unified/cgroup.procs")
@@ -24,7 +25,10 @@ public struct ContainerRuntime: Sendable {
             self.name = base
             return
         }
-        throw StoreError(.notFound, wanted.map { "there is no runtime \"\($0)\" here: crun or runc, by name or by path" } ?? "no OCI runtime is installed, which runs what is in a container: apt-get install crun")
+        throw StoreError(
+            .notFound,
+            wanted.map { "there is no runtime \"\($0)\" here: crun or runc, by name or by path" }
+                ?? "no OCI runtime is installed, which runs what is in a container: apt-get install crun")
     }
 
     // ---- what runs ----
@@ -44,7 +48,9 @@ public struct ContainerRuntime: Sendable {
         }
         fileprivate var bundle: RuntimeBundle {
             let store = store
-            return RuntimeBundle(container: container, config: image, place: store.place(of: container), volume: { store.volumePath($0) }, spec: spec, hasTerminal: hasTerminal)
+            return RuntimeBundle(
+                container: container, config: image, place: store.place(of: container),
+                volume: { store.volumePath($0) }, spec: spec, hasTerminal: hasTerminal)
         }
     }
 
@@ -63,11 +69,19 @@ public struct ContainerRuntime: Sendable {
             let null = try FD.currentDirectory.open(FileName("/dev/null"), O_RDWR)
             // What it was the last time, when nobody has told the runtime that it is over.
             _ = try LinuxSys.Process.capture(program, try words(["delete", FileName(call.container.id)]))
-            exit = try LinuxSys.Process.run(program, try words(["run", "--detach", "--bundle", bundle, FileName(call.container.id)]), input: null.fd, output: log.fd, error: log.fd)
+            exit = try LinuxSys.Process.run(
+                program, try words(["run", "--detach", "--bundle", bundle, FileName(call.container.id)]),
+                input: null.fd, output: log.fd, error: log.fd)
         } catch { throw StoreError(error, doing: "\(program)") }
         if exit != .code(0) {
             let text = (try? String(contentsOfFile: path.description, encoding: .utf8)) ?? ""
-            throw StoreError(.system, "\(call.container.name) does not start: \(text.split(separator: "\n").last.map(String.init) ?? "see \(path)")")
+            throw StoreError(
+                .system,
+                """
+                \(call.container.name) does not start: \
+                \(text.split(separator: "\n").last.map(String.init) ?? "see \(path)")
+                """
+            )
         }
     }
 
@@ -76,7 +90,8 @@ public struct ContainerRuntime: Sendable {
         guard !call.spec.command.isEmpty else { throw StoreError(.invalid, "give a command") }
         if try isRunning(call.container.id) {
             let document = try call.bundle.process(command: call.spec.command)
-            let file = call.store.place(of: call.container).bundle.appending(component: FileName("exec-\(UUID().uuidString).json"))
+            let file = call.store.place(of: call.container).bundle.appending(
+                component: FileName("exec-\(UUID().uuidString).json"))
             let bytes = try RuntimeBundle.bytes(document)
             do throws(Errno) {
                 let written = try FD.currentDirectory.open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
@@ -98,7 +113,9 @@ public struct ContainerRuntime: Sendable {
         // Signals are for what runs in the container.
         LinuxSys.Process.holdSignals()
         let child: Int32
-        do throws(Errno) { child = try LinuxSys.Process.spawn(program, try words(call)) } catch { throw StoreError(error, doing: "\(program)") }
+        do throws(Errno) { child = try LinuxSys.Process.spawn(program, try words(call)) } catch {
+            throw StoreError(error, doing: "\(program)")
+        }
         while true {
             let signal = LinuxSys.Process.nextSignal(milliseconds: 500)
             if let end = LinuxSys.Process.ended(child) {
@@ -113,37 +130,52 @@ public struct ContainerRuntime: Sendable {
 
     // ---- what the runtime keeps ----
 
-    /// Where a runtime keeps its state; each has a directory of its own. In the store, and not in the run directory, which another session may have elsewhere, or take away; and one
-    /// for each start of the machine, as it has numbers of processes in it.
-    private static func home(_ name: String, _ store: Store) -> FileName { runtimes(store).appending(component: boot).appending(component: FileName(name)) }
-    private static func runtimes(_ store: Store) -> FileName { store.root.appending(component: "run").appending(component: "runtime") }
+    /// Where a runtime keeps its state; each has a directory of its own. In the store, and not in the run directory,
+    /// which another session may have elsewhere, or take away; and one for each start of the machine, as it has numbers
+    /// of processes in it.
+    private static func home(_ name: String, _ store: Store) -> FileName {
+        runtimes(store).appending(component: boot).appending(component: FileName(name))
+    }
+    private static func runtimes(_ store: Store) -> FileName {
+        store.root.appending(component: "run").appending(component: "runtime")
+    }
     /// Of this start of the machine (random(4)).
     private static let boot: FileName = {
-        guard let file = try? FD.currentDirectory.open(FileName("/proc/sys/kernel/random/boot_id"), O_RDONLY), let text = try? file.fd.readAll(limit: 64) else { return "unknown" }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/sys/kernel/random/boot_id"), O_RDONLY),
+            let text = try? file.fd.readAll(limit: 64)
+        else { return "unknown" }
         return FileName(bytes: text.prefix(8))
     }()
     private func makeHome() throws(Errno) -> FileName {
         var path = store.root
         for part in [FileName("run"), FileName("runtime"), ContainerRuntime.boot, FileName(name)] {
             path = path.appending(component: part)
-            do throws(Errno) { try path.withRef { (p) throws(Errno) in try FD.currentDirectory.makeDirectory(p, mode: 0o700) } } catch { if error != .exists { throw error } }
+            do throws(Errno) {
+                try path.withRef { (p) throws(Errno) in try FD.currentDirectory.makeDirectory(p, mode: 0o700) }
+            } catch { if error != .exists { throw error } }
         }
         return path
     }
     /// What was kept before the machine was started the last time: none of it runs.
     static func clearOld(_ store: Store) {
         let place = runtimes(store)
-        for entry in (try? FileManager.default.contentsOfDirectory(atPath: place.description)) ?? [] where entry != boot.description {
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: place.description)) ?? []
+        where entry != boot.description {
             try? FileManager.default.removeItem(atPath: place.appending(component: FileName(entry)).description)
         }
     }
-    private func words(_ call: [FileName]) throws(Errno) -> [FileName] { [FileName(name), "--root", try makeHome()] + call }
+    private func words(_ call: [FileName]) throws(Errno) -> [FileName] {
+        [FileName(name), "--root", try makeHome()] + call
+    }
 
     public func isRunning(_ id: String) throws(StoreError) -> Bool {
         struct State: Decodable { let status: String }
         let result: (exit: LinuxSys.Process.Exit, output: [UInt8])
-        do throws(Errno) { result = try LinuxSys.Process.capture(program, try words(["state", FileName(id)])) } catch { throw StoreError(error, doing: "\(program)") }
-        guard result.exit == .code(0), let state = try? JSONDecoder().decode(State.self, from: Data(result.output)) else { return false }
+        do throws(Errno) { result = try LinuxSys.Process.capture(program, try words(["state", FileName(id)])) } catch {
+            throw StoreError(error, doing: "\(program)")
+        }
+        guard result.exit == .code(0), let state = try? JSONDecoder().decode(State.self, from: Data(result.output))
+        else { return false }
         return state.status == "running" || state.status == "created"
     }
 
@@ -153,16 +185,24 @@ public struct ContainerRuntime: Sendable {
         for name in known {
             let home = home(name, store)
             guard let entries = try? FileManager.default.contentsOfDirectory(atPath: home.description) else { continue }
-            for entry in entries where isAlive(home.appending(component: FileName(entry))) { out.insert(String(entry.prefix { $0 != "-" })) }
+            for entry in entries where isAlive(home.appending(component: FileName(entry))) {
+                out.insert(String(entry.prefix { $0 != "-" }))
+            }
         }
         return out
     }
-    /// A runtime keeps what it knows of a container until it is told to delete it: crun in `status`, runc in `state.json`.
+    /// A runtime keeps what it knows of a container until it is told to delete it: crun in `status`, runc in
+    /// `state.json`.
     private static func isAlive(_ directory: FileName) -> Bool {
         if !FileManager.default.fileExists(atPath: directory.description) { return false }
         for (file, key) in [("status", "pid"), ("state.json", "init_process_pid")] {
-            guard let data = FileManager.default.contents(atPath: directory.appending(component: FileName(file)).description) else { continue }
-            guard let members = try? JSONSerialization.jsonObject(with: data) as? [String: Any], let pid = members[key] as? Int else { return true }
+            guard
+                let data = FileManager.default.contents(
+                    atPath: directory.appending(component: FileName(file)).description)
+            else { continue }
+            guard let members = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+                let pid = members[key] as? Int
+            else { return true }
             return LinuxSys.Process.isRunning(Int32(clamping: pid))
         }
         return true
@@ -185,7 +225,9 @@ public struct ContainerRuntime: Sendable {
         let all = present(container, store)
         if all.isEmpty { return }
         func call(_ runtime: ContainerRuntime, _ words: [FileName]) throws(StoreError) {
-            do throws(Errno) { _ = try LinuxSys.Process.capture(runtime.program, try runtime.words(words)) } catch { throw StoreError(error, doing: "\(runtime.program)") }
+            do throws(Errno) { _ = try LinuxSys.Process.capture(runtime.program, try runtime.words(words)) } catch {
+                throw StoreError(error, doing: "\(runtime.program)")
+            }
         }
         if patience > 0 {
             for (runtime, id) in all { try call(runtime, ["kill", FileName(id), "TERM"]) }
@@ -200,7 +242,13 @@ public struct ContainerRuntime: Sendable {
         for (runtime, id) in all {
             try call(runtime, ["delete", "--force", FileName(id)])
             if isAlive(home(runtime.name, store).appending(component: FileName(id))) {
-                throw StoreError(.conflict, "what runs in \(container.name) cannot be ended by \(runtime.name): it is another user's, or was left over from another namespace (\(home(runtime.name, store))/\(id))")
+                throw StoreError(
+                    .conflict,
+                    """
+                    what runs in \(container.name) cannot be ended by \(runtime.name): it is another user's, or \
+                    was left over from another namespace (\(home(runtime.name, store))/\(id))
+                    """
+                )
             }
         }
     }

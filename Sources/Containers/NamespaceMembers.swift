@@ -5,8 +5,9 @@ internal import MountState
 
 /// Who is in a store's namespace: with byte 0 of its file locked, so that nobody else comes in or makes one meanwhile.
 ///
-/// A process is in it if it is in the two namespaces that the file names, and has our root directory. The last keeps out what runs in containers, which may be hostile; so does that its
-/// user namespace must be made in ours. Nothing is believed of what a process says of itself, and all is asked of one directory in /proc, which no other process gets.
+/// A process is in it if it is in the two namespaces that the file names, and has our root directory. The last keeps
+/// out what runs in containers, which may be hostile; so does that its user namespace must be made in ours. Nothing is
+/// believed of what a process says of itself, and all is asked of one directory in /proc, which no other process gets.
 struct NamespaceMembers {
     private let store: FileName
     private let file: FD
@@ -60,28 +61,51 @@ struct NamespaceMembers {
         guard let recorded, recorded != own else { return try refuseUnseen() }
         // Of whom no more can be seen than that, maybe.
         var pid = claimant.map { "\($0)" }
-        if pid == nil, let process = try first(in: recorded) { pid = (try? process.fd.path())?.bytes.split(separator: 0x2f).last.map { String(decoding: $0, as: UTF8.self) } }
+        if pid == nil, let process = try first(in: recorded) {
+            pid = (try? process.fd.path())?.bytes.split(separator: 0x2f).last.map {
+                String(decoding: $0, as: UTF8.self)
+            }
+        }
         if let pid {
-            throw StoreError(.conflict, "the store \(store) is in use in another namespace (process \(pid)): use it from outside of this one, or stop its containers there first")
+            throw StoreError(
+                .conflict,
+                """
+                the store \(store) is in use in another namespace (process \(pid)): use it from outside of this \
+                one, or stop its containers there first
+                """
+            )
         }
         try refuseUnseen()
     }
 
-    /// Containers that somebody serves, whom no look at this machine's processes has found: another namespace would be made for the same store, and they would seem to be dead in it.
+    /// Containers that somebody serves, whom no look at this machine's processes has found: another namespace would be
+    /// made for the same store, and they would seem to be dead in it.
     func refuseUnseen() throws(StoreError) {
-        guard recorded != own, let home = try? FD.currentDirectory.open(store.appending(component: "containers"), OpenFlags.directory) else { return }
+        guard recorded != own,
+            let home = try? FD.currentDirectory.open(store.appending(component: "containers"), OpenFlags.directory)
+        else { return }
         var served: FileName?
         var reader = DirectoryReader(home.fd)
         do throws(Errno) {
             try reader.forEach { (name, _, _) throws(Errno) in
                 if name.isDotOrDotDot { return true }
                 let id = name.owned
-                guard let work = try? home.fd.open(id.appending(component: "work"), O_RDONLY | OpenFlags.directory), LayerClaim.isHeld(work.fd) else { return true }
+                guard let work = try? home.fd.open(id.appending(component: "work"), O_RDONLY | OpenFlags.directory),
+                    LayerClaim.isHeld(work.fd)
+                else { return true }
                 served = id
                 return false
             }
         } catch { throw StoreError(error, doing: "the containers of \(store)") }
-        if let served { throw StoreError(.conflict, "container \(served) of \(store) is served by a process that cannot be seen from here, in another process or user namespace: use the store from there") }
+        if let served {
+            throw StoreError(
+                .conflict,
+                """
+                container \(served) of \(store) is served by a process that cannot be seen from here, in \
+                another process or user namespace: use the store from there
+                """
+            )
+        }
     }
 
     // ---- which processes ----
@@ -89,9 +113,19 @@ struct NamespaceMembers {
     /// Its directory in /proc.
     private func first(in namespace: UserNamespace.Identity) throws(StoreError) -> OwnedFD? {
         do throws(Errno) {
-            if let pid = try file.byteHolder(byte), let process = process(FileName("\(pid)"), in: namespace) { return process }
+            if let pid = try file.byteHolder(byte), let process = process(FileName("\(pid)"), in: namespace) {
+                return process
+            }
         } catch {
-            if error == .noProcess { throw StoreError(.conflict, "the store \(store) is in use from another process namespace, where its mounts are: use it from there") }
+            if error == .noProcess {
+                throw StoreError(
+                    .conflict,
+                    """
+                    the store \(store) is in use from another process namespace, where its mounts are: use it \
+                    from there
+                    """
+                )
+            }
             throw StoreError(error, doing: "the namespace of \(store)")
         }
         var found: OwnedFD?
@@ -109,9 +143,12 @@ struct NamespaceMembers {
     }
     private func process(_ number: FileName, in namespace: UserNamespace.Identity) -> OwnedFD? {
         do throws(Errno) {
-            let process = try FD.currentDirectory.open(FileName("/proc/\(number)"), OpenFlags.path | OpenFlags.directory)
+            let process = try FD.currentDirectory.open(
+                FileName("/proc/\(number)"), OpenFlags.path | OpenFlags.directory)
             // Whoever has the store's numbers now may be another one.
-            guard namespace.mayBe(process.fd), try UserNamespace.identity(of: process.fd) == namespace, let root else { return nil }
+            guard namespace.mayBe(process.fd), try UserNamespace.identity(of: process.fd) == namespace, let root else {
+                return nil
+            }
             let theirs = try process.fd.status(NameRef("root/."))
             if theirs.dev != root.dev || theirs.ino != root.ino { return nil }
             return process

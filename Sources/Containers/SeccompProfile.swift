@@ -2,8 +2,9 @@ internal import Foundation
 internal import LayerStore
 internal import LinuxSys
 
-/// Which system calls a process in a container may make: a profile in the form that Docker and Podman share (containers/common, pkg/seccomp), made into that of the runtime
-/// specification (config-linux.md, Seccomp). What it says about capabilities and kinds of machine is decided here; crun and runc know only lists.
+/// Which system calls a process in a container may make: a profile in the form that Docker and Podman share
+/// (containers/common, pkg/seccomp), made into that of the runtime specification (config-linux.md, Seccomp). What it
+/// says about capabilities and kinds of machine is decided here; crun and runc know only lists.
 struct SeccompProfile: Decodable {
     struct Condition: Decodable {
         var caps: [String]?
@@ -50,8 +51,12 @@ struct SeccompProfile: Decodable {
     /// - Returns: nil: all calls are allowed.
     static func find(_ wanted: String?) throws(StoreError) -> SeccompProfile? {
         if wanted == none { return nil }
-        guard let path = wanted ?? usual.first(where: { FileManager.default.fileExists(atPath: $0) }) else { return nil }
-        guard let data = FileManager.default.contents(atPath: path) else { throw StoreError(.notFound, "the seccomp profile \(path) cannot be read") }
+        guard let path = wanted ?? usual.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+            return nil
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw StoreError(.notFound, "the seccomp profile \(path) cannot be read")
+        }
         let profile = try decoded(data, path)
         for action in [profile.defaultAction] + (profile.syscalls ?? []).map(\.action) where !actions.contains(action) {
             throw StoreError(.invalid, "\(path): a container here has nothing that would do \(action)")
@@ -59,20 +64,29 @@ struct SeccompProfile: Decodable {
         return profile
     }
     /// All but SCMP_ACT_NOTIFY, which wants a program that answers.
-    private static let actions = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_TRACE", "SCMP_ACT_LOG"]
+    private static let actions = [
+        "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
+        "SCMP_ACT_TRAP", "SCMP_ACT_TRACE", "SCMP_ACT_LOG",
+    ]
     /// Those that profiles are seen to have.
-    private static let numbers: [String: UInt] = ["EPERM": 1, "ENOENT": 2, "ESRCH": 3, "EIO": 5, "ENXIO": 6, "EBADF": 9, "EAGAIN": 11, "ENOMEM": 12, "EACCES": 13, "EFAULT": 14, "EBUSY": 16, "ENODEV": 19,
-                                                  "EINVAL": 22, "ENOSPC": 28, "EROFS": 30, "ENOSYS": 38, "EAFNOSUPPORT": 97, "EOPNOTSUPP": 95]
+    private static let numbers: [String: UInt] = [
+        "EPERM": 1, "ENOENT": 2, "ESRCH": 3, "EIO": 5, "ENXIO": 6, "EBADF": 9, "EAGAIN": 11, "ENOMEM": 12, "EACCES": 13,
+        "EFAULT": 14, "EBUSY": 16, "ENODEV": 19,
+        "EINVAL": 22, "ENOSPC": 28, "EROFS": 30, "ENOSYS": 38, "EAFNOSUPPORT": 97, "EOPNOTSUPP": 95,
+    ]
     private static func number(_ name: String?, _ number: UInt?) -> UInt? { name.flatMap { numbers[$0] } ?? number }
 
     private static func decoded(_ data: Data, _ path: String) throws(StoreError) -> SeccompProfile {
         do { return try JSONDecoder().decode(SeccompProfile.self, from: data) } catch {
-            let reason = switch error {
-            case DecodingError.keyNotFound(let key, _): "\(key.stringValue) is missing"
-            case DecodingError.dataCorrupted(let place) where place.codingPath.isEmpty: "it is not JSON"
-            case DecodingError.typeMismatch(_, let place), DecodingError.valueNotFound(_, let place), DecodingError.dataCorrupted(let place): "\(place.codingPath.map(\.stringValue).joined(separator: ".")) is not what it should be"
-            default: "it is not JSON"
-            }
+            let reason =
+                switch error {
+                case DecodingError.keyNotFound(let key, _): "\(key.stringValue) is missing"
+                case DecodingError.dataCorrupted(let place) where place.codingPath.isEmpty: "it is not JSON"
+                case DecodingError.typeMismatch(_, let place), DecodingError.valueNotFound(_, let place),
+                    DecodingError.dataCorrupted(let place):
+                    "\(place.codingPath.map(\.stringValue).joined(separator: ".")) is not what it should be"
+                default: "it is not JSON"
+                }
             throw StoreError(.invalid, "\(path) is no seccomp profile in the form of Docker and Podman: \(reason)")
         }
     }
@@ -80,17 +94,28 @@ struct SeccompProfile: Decodable {
     /// For a process with these capabilities, on this kind of machine.
     func document(_ capabilities: [String]) -> [String: Any] {
         var out: [String: Any] = ["defaultAction": defaultAction]
-        if let number = SeccompProfile.number(defaultErrno, defaultErrnoRet) { out["defaultErrnoRet"] = Int(clamping: number) }
+        if let number = SeccompProfile.number(defaultErrno, defaultErrnoRet) {
+            out["defaultErrnoRet"] = Int(clamping: number)
+        }
         if let flags, !flags.isEmpty { out["flags"] = flags }
-        let families = archMap?.first { $0.architecture == SeccompProfile.family }.map { [$0.architecture] + ($0.subArchitectures ?? []) } ?? architectures
+        let families =
+            archMap?.first { $0.architecture == SeccompProfile.family }.map {
+                [$0.architecture] + ($0.subArchitectures ?? [])
+            } ?? architectures
         if let families { out["architectures"] = families }
-        out["syscalls"] = (syscalls ?? []).filter { SeccompProfile.applies($0, capabilities) }.compactMap { rule -> [String: Any]? in
+        out["syscalls"] = (syscalls ?? []).filter { SeccompProfile.applies($0, capabilities) }.compactMap {
+            rule -> [String: Any]? in
             let names = (rule.names ?? []) + (rule.name.map { [$0] } ?? [])
             if names.isEmpty { return nil }
             var entry: [String: Any] = ["names": names, "action": rule.action]
-            if let number = SeccompProfile.number(rule.errno, rule.errnoRet) { entry["errnoRet"] = Int(clamping: number) }
+            if let number = SeccompProfile.number(rule.errno, rule.errnoRet) {
+                entry["errnoRet"] = Int(clamping: number)
+            }
             if let args = rule.args, !args.isEmpty {
-                entry["args"] = args.map { ["index": Int(clamping: $0.index), "value": $0.value, "valueTwo": $0.valueTwo ?? 0, "op": $0.op] as [String: Any] }
+                entry["args"] = args.map {
+                    ["index": Int(clamping: $0.index), "value": $0.value, "valueTwo": $0.valueTwo ?? 0, "op": $0.op]
+                        as [String: Any]
+                }
             }
             return entry
         }
@@ -107,11 +132,17 @@ struct SeccompProfile: Decodable {
     }
 
     private static func isRunning(atLeast kernel: String) -> Bool {
-        func parts(_ text: String) -> [Int] { text.split { !$0.isNumber && $0 != "." }.first.map { $0.split(separator: ".").prefix(2).compactMap { Int($0) } } ?? [] }
+        func parts(_ text: String) -> [Int] {
+            text.split { !$0.isNumber && $0 != "." }.first.map {
+                $0.split(separator: ".").prefix(2).compactMap { Int($0) }
+            } ?? []
+        }
         let release = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
         return !parts(release).lexicographicallyPrecedes(parts(kernel))
     }
 
     /// What seccomp calls this kind of machine (libseccomp, SCMP_ARCH_*).
-    private static let family = ["amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64", "riscv64": "SCMP_ARCH_RISCV64"][Machine.architecture]
+    private static let family = [
+        "amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64", "riscv64": "SCMP_ARCH_RISCV64",
+    ][Machine.architecture]
 }

@@ -33,24 +33,33 @@ public struct ControlClient: ~Copyable {
             answer.fail(error)
             throw .absent
         }
-        let verb: HTTPMethod = switch method {
-        case .get: .GET
-        case .post: .POST
-        case .delete: .DELETE
-        }
+        let verb: HTTPMethod =
+            switch method {
+            case .get: .GET
+            case .post: .POST
+            case .delete: .DELETE
+            }
         let headers: HTTPHeaders = ["host": "unionfsd", "connection": "close", "content-length": "\(body.count)"]
-        channel.write(HTTPClientRequestPart.head(HTTPRequestHead(version: .http1_1, method: verb, uri: path, headers: headers)), promise: nil)
-        if !body.isEmpty { channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil) }
+        channel.write(
+            HTTPClientRequestPart.head(HTTPRequestHead(version: .http1_1, method: verb, uri: path, headers: headers)),
+            promise: nil)
+        if !body.isEmpty {
+            channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
+        }
         channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
         let got: Answer
         do { got = try answer.futureResult.wait() } catch { throw .broken("the supervisor's answer: \(error)") }
         if got.status < 300 { return got.body }
-        guard let message = try? JSONDecoder().decode(ErrorMessage.self, from: Data(got.body)) else { throw .broken("the supervisor answers \(got.status)") }
+        guard let message = try? JSONDecoder().decode(ErrorMessage.self, from: Data(got.body)) else {
+            throw .broken("the supervisor answers \(got.status)")
+        }
         throw .refused(message)
     }
 
     public func decoded<T: Decodable>(_ bytes: [UInt8]) throws(Failure) -> T {
-        do { return try JSONDecoder().decode(T.self, from: Data(bytes)) } catch { throw .broken("the supervisor's answer is not understood: is it of another version?") }
+        do { return try JSONDecoder().decode(T.self, from: Data(bytes)) } catch {
+            throw .broken("the supervisor's answer is not understood: is it of another version?")
+        }
     }
 }
 

@@ -3,7 +3,8 @@ public import LinuxSys
 
 /// Where a store's supervisor listens: `run/supervisor.sock` in the store, which only its owner may enter.
 public struct ControlSocket: ~Copyable {
-    /// The directory of it, kept open: a socket's path may have 107 bytes and no more, so it is reached through the descriptor.
+    /// The directory of it, kept open: a socket's path may have 107 bytes and no more, so it is reached through the
+    /// descriptor.
     private let directory: OwnedFD
     public var fd: FD { directory.fd }
 
@@ -22,7 +23,11 @@ public struct ControlSocket: ~Copyable {
         return lock
     }
     public func removeStale() throws(Errno) {
-        do throws(Errno) { try directory.fd.unlink(NameRef("supervisor.sock")) } catch { if error != .noEntry { throw error } }
+        do throws(Errno) { try directory.fd.unlink(NameRef("supervisor.sock")) } catch {
+            if error != .noEntry { throw error }
+        }
     }
-    public func openLog() throws(Errno) -> OwnedFD { try directory.fd.open(FileName("supervisor.log"), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600) }
+    public func openLog() throws(Errno) -> OwnedFD {
+        try directory.fd.open(FileName("supervisor.log"), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
+    }
 }

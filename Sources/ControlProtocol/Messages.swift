@@ -1,4 +1,5 @@
-/// What is said over the supervisor's socket, as JSON (docs/api.md). Names are part of the API: they change with its version alone.
+/// What is said over the supervisor's socket, as JSON (docs/api.md). Names are part of the API: they change with its
+/// version alone.
 public struct ContainerMessage: Codable, Sendable {
     public var id: String
     public var name: String
@@ -19,8 +20,11 @@ public struct ContainerMessage: Codable, Sendable {
     /// The process whose end is the mount's.
     public var guardian: Int32?
 
-    public init(id: String, name: String, image: String, imageName: String?, state: String, isBusy: Bool, created: Int64, startedAt: Int64?, restart: String, bytes: Int64?, imageBytes: Int64?,
-                mountpoint: String, guardian: Int32?) {
+    public init(
+        id: String, name: String, image: String, imageName: String?, state: String, isBusy: Bool, created: Int64,
+        startedAt: Int64?, restart: String, bytes: Int64?, imageBytes: Int64?,
+        mountpoint: String, guardian: Int32?
+    ) {
         self.id = id
         self.name = name
         self.image = image
@@ -38,7 +42,10 @@ public struct ContainerMessage: Codable, Sendable {
 
     enum CodingKeys: String, CodingKey {
         case id, name, image, state, created, restart, bytes, mountpoint, guardian
-        case imageName = "image_name", isBusy = "busy", startedAt = "started_at", imageBytes = "image_bytes"
+        case imageName = "image_name"
+        case isBusy = "busy"
+        case startedAt = "started_at"
+        case imageBytes = "image_bytes"
     }
 }
 

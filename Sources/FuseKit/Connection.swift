@@ -1,8 +1,8 @@
 internal import CShims
 public import LinuxSys
 
-/// The line to the kernel beside requests and replies: what was agreed, backing files, notifications. Safe from any thread.
-/// After the session's end everything answers ENODEV.
+/// The line to the kernel beside requests and replies: what was agreed, backing files, notifications. Safe from any
+/// thread. After the session's end everything answers ENODEV.
 public final class Connection: @unchecked Sendable {
     public let agreement: Agreement
     /// The bytes of the kernel's INIT request: what a new worker needs to take the session over (`Session.resume`).
@@ -32,9 +32,9 @@ public final class Connection: @unchecked Sendable {
         return result
     }
 
-    /// A file that opens can be passed through to (FUSE_DEV_IOC_BACKING_OPEN). The kernel keeps its own reference: `fd` may be
-    /// closed afterwards. An id serves any number of opens. EPERM without CAP_SYS_ADMIN in the initial user namespace;
-    /// ELOOP when the file's filesystem is stacked too deep.
+    /// A file that opens can be passed through to (FUSE_DEV_IOC_BACKING_OPEN). The kernel keeps its own reference: `fd`
+    /// may be closed afterwards. An id serves any number of opens. EPERM without CAP_SYS_ADMIN in the initial user
+    /// namespace; ELOOP when the file's filesystem is stacked too deep.
     public func openBacking(_ fd: FD) throws(Errno) -> UInt32 {
         UInt32(truncatingIfNeeded: try withDevice { device in cs_fuse_backing_open(device, fd.raw) })
     }

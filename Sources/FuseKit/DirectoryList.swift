@@ -1,6 +1,7 @@
 public import LinuxSys
 
-/// A READDIR or READDIRPLUS reply in the making: the kernel's `struct fuse_dirent(plus)` records, each padded to 8 bytes.
+/// A READDIR or READDIRPLUS reply in the making: the kernel's `struct fuse_dirent(plus)` records, each padded to 8
+/// bytes.
 public struct DirectoryList {
     private let buffer: MutableBytes
     public private(set) var used = 0

@@ -66,7 +66,8 @@ extension Dispatcher {
         let name = try r.body.text()
         if name.isEmpty { throw .invalid }
         let value = try r.body.data(a.size)
-        try filesystem.setxattr(r.node, name, value, flags: a.flags, killSuidGid: more & FUSE_SETXATTR_ACL_KILL_SGID != 0, r.caller())
+        try filesystem.setxattr(
+            r.node, name, value, flags: a.flags, killSuidGid: more & FUSE_SETXATTR_ACL_KILL_SGID != 0, r.caller())
         return 0
     }
 

@@ -17,7 +17,8 @@ extension Dispatcher {
         return list.used
     }
 
-    /// Entries that were added before an error are sent: their lookups are counted. The error comes again with the next call.
+    /// Entries that were added before an error are sent: their lookups are counted. The error comes again with the next
+    /// call.
     func readdirplus(_ r: inout Request) throws(Errno) -> Int {
         let a = try r.body.take(fuse_read_in.self)
         var list = DirectoryList(payload.prefix(Int(a.size)))

@@ -3,11 +3,11 @@ internal import LinuxSys
 
 /// From a request's bytes to the reply's. Every opcode but INIT and DESTROY is decoded here and not by libfuse: libfuse
 /// 3.14 does not know TMPFILE, STATX, SYNCFS and COPY_FILE_RANGE_64, it hides FUSE_OPEN_KILL_SUIDGID and
-/// FUSE_SETXATTR_ACL_KILL_SGID, and it allocates for every request. INIT, DESTROY and the mount stay with it, because there
-/// its knowledge of old kernels and of fusermount3 is worth having.
+/// FUSE_SETXATTR_ACL_KILL_SGID, and it allocates for every request. INIT, DESTROY and the mount stay with it, because
+/// there its knowledge of old kernels and of fusermount3 is worth having.
 ///
-/// One dispatcher per receiving thread, with one reply buffer that lasts as long as the thread. No I/O here: a test feeds
-/// bytes and looks at bytes, and another transport (io_uring) needs nothing else.
+/// One dispatcher per receiving thread, with one reply buffer that lasts as long as the thread. No I/O here: a test
+/// feeds bytes and looks at bytes, and another transport (io_uring) needs nothing else.
 @safe
 final class Dispatcher {
     enum Outcome {
@@ -26,7 +26,8 @@ final class Dispatcher {
     var extendedSetxattr = false
     /// What to take back when the kernel does not take the reply.
     var undo = Undo.nothing
-    /// Room for a reply's payload, at a page boundary. The header lies directly before it, so that one write(2) sends both.
+    /// Room for a reply's payload, at a page boundary. The header lies directly before it, so that one write(2) sends
+    /// both.
     let payload: MutableBytes
     private let frame: MutableBytes
     /// Nil where the memory is somebody else's.
@@ -63,7 +64,9 @@ final class Dispatcher {
         case FUSE_INIT, FUSE_DESTROY:
             return .library
         case FUSE_FORGET:
-            if let forget = request.body.rest.load(fuse_forget_in.self) { filesystem.forget(request.node, forget.nlookup) }
+            if let forget = request.body.rest.load(fuse_forget_in.self) {
+                filesystem.forget(request.node, forget.nlookup)
+            }
             return .silent
         case FUSE_BATCH_FORGET:
             batchForget(&request)
@@ -76,7 +79,8 @@ final class Dispatcher {
         WaitingCaller.begin(request.header.pid)
         do throws(Errno) {
             let length = try route(&request)
-            return .reply(finish(request.header.unique, length: max(0, min(length, payload.count)), error: 0), failed: false)
+            return .reply(
+                finish(request.header.unique, length: max(0, min(length, payload.count)), error: 0), failed: false)
         } catch {
             undo = .nothing
             return .reply(finish(request.header.unique, length: 0, error: error.code), failed: true)
@@ -92,8 +96,8 @@ final class Dispatcher {
         }
     }
 
-    /// Writes the header before the payload. The kernel refuses an error beyond 511 with EINVAL and leaves the caller waiting
-    /// (fuse_dev_do_write), so such a one becomes EIO.
+    /// Writes the header before the payload. The kernel refuses an error beyond 511 with EINVAL and leaves the caller
+    /// waiting (fuse_dev_do_write), so such a one becomes EIO.
     func finish(_ unique: UInt64, length: Int, error: Int32) -> Bytes {
         let code = error == 0 || (1...511).contains(error) ? error : Errno.io.code
         let total = Dispatcher.headerSize + length
@@ -104,7 +108,9 @@ final class Dispatcher {
     /// A reply that was complete when its process died, for the request as it comes again.
     func repeated(_ length: Int, _ unique: UInt64) -> Bytes {
         let reply = frame.prefix(min(max(length, Dispatcher.headerSize), frame.count))
-        guard let header = reply.readOnly.load(fuse_out_header.self) else { return finish(unique, length: 0, error: Errno.io.code) }
+        guard let header = reply.readOnly.load(fuse_out_header.self) else {
+            return finish(unique, length: 0, error: Errno.io.code)
+        }
         frame.store(fuse_out_header(len: UInt32(truncatingIfNeeded: reply.count), error: header.error, unique: unique))
         return reply.readOnly
     }
@@ -114,7 +120,8 @@ final class Dispatcher {
         finish(reply.load(fuse_out_header.self)?.unique ?? 0, length: 0, error: Errno.io.code)
     }
 
-    /// The payload's length. An opcode that is not known, or that nobody answers, is ENOSYS, which the kernel remembers.
+    /// The payload's length. An opcode that is not known, or that nobody answers, is ENOSYS, which the kernel
+    /// remembers.
     private func route(_ r: inout Request) throws(Errno) -> Int {
         switch r.header.opcode {
         case FUSE_LOOKUP: return try lookup(&r)
@@ -155,8 +162,9 @@ final class Dispatcher {
         case FUSE_COPY_FILE_RANGE_64: return try copyFileRange(&r, wide: true)
         case FUSE_STATX: return try statx(&r)
         case FUSE_SYNCFS: return try syncfs(&r)
-        // ENOSYS makes the kernel stop sending these (fc->no_interrupt): long work looks by itself whether its caller was killed
-        // (`WaitingCaller`), other signals interrupt nothing, and a request that was not yet read is the kernel's to take back.
+        // ENOSYS makes the kernel stop sending these (fc->no_interrupt): long work looks by itself whether its caller
+        // was killed (`WaitingCaller`), other signals interrupt nothing, and a request that was not yet read is the
+        // kernel's to take back.
         case FUSE_INTERRUPT: throw .notImplemented
         default: throw .notImplemented
         }
@@ -175,7 +183,8 @@ final class Dispatcher {
     func forget(_ message: Bytes, skipping done: UInt32) {
         guard var request = Request(message) else { return }
         if request.header.opcode == FUSE_BATCH_FORGET { return batchForget(&request, skipping: done) }
-        guard request.header.opcode == FUSE_FORGET, done == 0, let forget = request.body.rest.load(fuse_forget_in.self) else { return }
+        guard request.header.opcode == FUSE_FORGET, done == 0, let forget = request.body.rest.load(fuse_forget_in.self)
+        else { return }
         filesystem.forget(request.node, forget.nlookup)
     }
 }

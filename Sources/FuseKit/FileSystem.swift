@@ -4,8 +4,8 @@ public import LinuxSys
 public struct Caller: Sendable {
     public var uid: UInt32, gid: UInt32
     public var pid: UInt32
-    /// Only with create, mkdir, mknod and tmpfile; 0 elsewhere. Not applied to the mode (FUSE_DONT_MASK): a default ACL of
-    /// the directory takes its place.
+    /// Only with create, mkdir, mknod and tmpfile; 0 elsewhere. Not applied to the mode (FUSE_DONT_MASK): a default ACL
+    /// of the directory takes its place.
     public var umask: UInt32
     /// A process that died had this very request, and may have done what it asks for (FUSE_UNIQUE_RESEND).
     public var isResent = false
@@ -17,7 +17,8 @@ public struct Caller: Sendable {
     }
 }
 
-/// The answer to what makes a name known: LOOKUP, MKDIR, LINK, … The kernel then holds one more lookup of the node, until FORGET.
+/// The answer to what makes a name known: LOOKUP, MKDIR, LINK, … The kernel then holds one more lookup of the node,
+/// until FORGET.
 public struct Entry: Sendable {
     /// 0: there is no such name, and the kernel may remember that for `entrySeconds`.
     public var node: UInt64
@@ -26,7 +27,9 @@ public struct Entry: Sendable {
     /// How long the kernel may believe attributes and name without asking.
     public var attributeSeconds: UInt32
     public var entrySeconds: UInt32
-    public init(node: UInt64, generation: UInt64, attributes: FileStatus, attributeSeconds: UInt32, entrySeconds: UInt32) {
+    public init(
+        node: UInt64, generation: UInt64, attributes: FileStatus, attributeSeconds: UInt32, entrySeconds: UInt32
+    ) {
         self.node = node
         self.generation = generation
         self.attributes = attributes
@@ -61,8 +64,11 @@ public struct AttributeChange: Sendable {
     public var killSuidGid = false
     public init() {}
     /// As the kernel writes back the times that it keeps itself (fuse_flush_times).
-    public var isModificationTimeOnly: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime != nil }
-    /// Nothing is to change: chown(2) with -1 twice, or a request to drop suid and sgid (ATTR_KILL_*, which is not passed on).
+    public var isModificationTimeOnly: Bool {
+        mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime != nil
+    }
+    /// Nothing is to change: chown(2) with -1 twice, or a request to drop suid and sgid (ATTR_KILL_*, which is not
+    /// passed on).
     public var isEmpty: Bool { mode == nil && uid == nil && gid == nil && size == nil && atime == nil && mtime == nil }
 }
 
@@ -102,12 +108,12 @@ public struct Created: Sendable {
     }
 }
 
-/// A filesystem: one method for each request of the kernel. What a method returns or throws *is* the reply: it cannot be
-/// forgotten or sent twice, and it is sent when the method has returned and dropped its locks. Methods are called on many
-/// threads at once. Names and buffers are lent until the method returns.
+/// A filesystem: one method for each request of the kernel. What a method returns or throws *is* the reply: it cannot
+/// be forgotten or sent twice, and it is sent when the method has returned and dropped its locks. Methods are called on
+/// many threads at once. Names and buffers are lent until the method returns.
 ///
-/// A class with methods to override and no protocol: C callbacks cannot be generic, and a call through a class costs one
-/// indirect jump and no reference counting.
+/// A class with methods to override and no protocol: C callbacks cannot be generic, and a call through a class costs
+/// one indirect jump and no reference counting.
 open class FileSystem: @unchecked Sendable {
     public init() {}
 
@@ -118,7 +124,8 @@ open class FileSystem: @unchecked Sendable {
     /// Where a serving thread notes what it is in the middle of; nil: nowhere.
     open func slot(_ number: Int) -> InflightSlot? { nil }
     open var slotCount: Int { 0 }
-    /// The kernel has taken back the requests that a process before this one had read: what that process had open for them can go. Before any of them is served again.
+    /// The kernel has taken back the requests that a process before this one had read: what that process had open for
+    /// them can go. Before any of them is served again.
     open func takenOver() {}
     /// All that the process before had in hand is done.
     open func goesOn() {}
@@ -131,16 +138,28 @@ open class FileSystem: @unchecked Sendable {
     open func served(opcode: UInt32, nanoseconds: UInt64, failed: Bool) {}
 
     // ---- names ----
-    open func lookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry { throw .notImplemented }
+    open func lookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        throw .notImplemented
+    }
     /// No reply; also called by FuseKit for an entry whose reply the kernel no longer wanted.
     open func forget(_ node: UInt64, _ count: UInt64) {}
-    open func mknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry { throw .notImplemented }
-    open func mkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry { throw .notImplemented }
-    open func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry { throw .notImplemented }
-    open func link(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry { throw .notImplemented }
+    open func mknod(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller
+    ) throws(Errno) -> Entry { throw .notImplemented }
+    open func mkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry {
+        throw .notImplemented
+    }
+    open func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        throw .notImplemented
+    }
+    open func link(_ node: UInt64, _ newParent: UInt64, _ newName: NameRef, _ caller: Caller) throws(Errno) -> Entry {
+        throw .notImplemented
+    }
     open func unlink(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func rmdir(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { throw .notImplemented }
-    open func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) { throw .notImplemented }
+    open func rename(
+        _ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller
+    ) throws(Errno) { throw .notImplemented }
     /// Bytes of the target.
     open func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
 
@@ -148,38 +167,71 @@ open class FileSystem: @unchecked Sendable {
     open func getattr(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { throw .notImplemented }
     /// FUSE_STATX (from Linux 6.6): `attributes` with its birth time. ENOSYS ends it for the connection.
     open func statx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { throw .notImplemented }
-    open func setattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply { throw .notImplemented }
+    open func setattr(
+        _ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller
+    ) throws(Errno) -> AttributeReply { throw .notImplemented }
     open func access(_ node: UInt64, mask: UInt32, _ caller: Caller) throws(Errno) { throw .notImplemented }
-    open func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) { throw .notImplemented }
+    open func setxattr(
+        _ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller
+    ) throws(Errno) { throw .notImplemented }
     /// With an empty buffer: the length that the value has. ERANGE where it does not fit.
-    open func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
-    open func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
+    open func getxattr(
+        _ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller
+    ) throws(Errno) -> Int { throw .notImplemented }
+    open func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
+        throw .notImplemented
+    }
     open func removexattr(_ node: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) { throw .notImplemented }
     open func statfs(_ node: UInt64) throws(Errno) -> FilesystemStatus { throw .notImplemented }
 
     // ---- files ----
     /// `flags` as of open(2), without O_CREAT, O_EXCL, O_NOCTTY; O_TRUNC is in it only if ATOMIC_O_TRUNC was agreed.
-    open func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened { throw .notImplemented }
-    open func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { throw .notImplemented }
-    open func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created { throw .notImplemented }
-    open func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { throw .notImplemented }
-    /// `killSuidGid`: FUSE_WRITE_KILL_SUIDGID; the writer has no CAP_FSETID. `cached`: written back from the page cache.
-    open func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
+    open func open(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
+        throw .notImplemented
+    }
+    open func create(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller
+    ) throws(Errno) -> Created { throw .notImplemented }
+    open func tmpfile(_ parent: UInt64, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+        throw .notImplemented
+    }
+    open func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
+        throw .notImplemented
+    }
+    /// `killSuidGid`: FUSE_WRITE_KILL_SUIDGID; the writer has no CAP_FSETID. `cached`: written back from the page
+    /// cache.
+    open func write(
+        _ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller
+    ) throws(Errno) -> Int { throw .notImplemented }
     open func flush(_ node: UInt64, handle: UInt64) throws(Errno) { throw .notImplemented }
     open func release(_ node: UInt64, handle: UInt64) {}
     open func fsync(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { throw .notImplemented }
-    open func fallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) { throw .notImplemented }
-    open func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 { throw .notImplemented }
-    open func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int { throw .notImplemented }
-    /// Restricted ioctls: what `_IOR`/`_IOW` of the command say is already in `input` and fits `output`; the bytes of the output.
-    open func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int { throw .notTTY }
+    open func fallocate(
+        _ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller
+    ) throws(Errno) { throw .notImplemented }
+    open func lseek(_ node: UInt64, handle: UInt64, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
+        throw .notImplemented
+    }
+    open func copyFileRange(
+        from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64,
+        length: UInt64, flags: UInt64, _ caller: Caller
+    ) throws(Errno) -> Int { throw .notImplemented }
+    /// Restricted ioctls: what `_IOR`/`_IOW` of the command say is already in `input` and fits `output`; the bytes of
+    /// the output.
+    open func ioctl(
+        _ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
+        _ caller: Caller
+    ) throws(Errno) -> Int { throw .notTTY }
 
     // ---- directories ----
     open func opendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened { throw .notImplemented }
     /// Adds entries from `offset` (0, or the offset of the last one seen) on, until one does not fit.
-    open func readdir(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) { throw .notImplemented }
+    open func readdir(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
+        throw .notImplemented
+    }
     /// The same with attributes: each entry with a node id counts as a lookup.
-    open func readdirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) { throw .notImplemented }
+    open func readdirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno)
+    { throw .notImplemented }
     open func releasedir(_ node: UInt64, handle: UInt64) {}
     open func fsyncdir(_ node: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) { throw .notImplemented }
     open func syncfs(_ node: UInt64) throws(Errno) { throw .notImplemented }

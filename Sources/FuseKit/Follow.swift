@@ -1,11 +1,13 @@
-/// Whether the threads on /dev/fuse run on their caller's processor, and on which: the decision alone, without a system call. `Pacer` makes the observations.
+/// Whether the threads on /dev/fuse run on their caller's processor, and on which: the decision alone, without a system
+/// call. `Pacer` makes the observations.
 ///
-/// Why: a thread that sleeps in read(2) is woken on another processor than the caller's, which is still busy (select_idle_sibling), by an interrupt that brings it out of
-/// its halt; so is the caller by the reply. On one processor both are a context switch: 11 µs a request in place of 25. A ring's queue belongs to a processor and has that
-/// by itself; /dev/fuse has one queue for all, so the threads follow whoever makes the requests.
+/// Why: a thread that sleeps in read(2) is woken on another processor than the caller's, which is still busy
+/// (select_idle_sibling), by an interrupt that brings it out of its halt; so is the caller by the reply. On one
+/// processor both are a context switch: 11 µs a request in place of 25. A ring's queue belongs to a processor and has
+/// that by itself; /dev/fuse has one queue for all, so the threads follow whoever makes the requests.
 ///
-/// Why not always: beside one caller's processor all others' requests come from elsewhere, which costs more than the halt did (70 µs). So the threads follow one caller
-/// alone, and are let go when another appears.
+/// Why not always: beside one caller's processor all others' requests come from elsewhere, which costs more than the
+/// halt did (70 µs). So the threads follow one caller alone, and are let go when another appears.
 struct Follow {
     /// Who made the last requests of each thread.
     enum Sight: Equatable {
@@ -20,7 +22,8 @@ struct Follow {
     /// Ticks for which one caller was alone before it is followed: programs that live for less are not worth the way.
     static let patience = 2
 
-    /// So many requests in `Pace.tickLength` are worth it. With fewer the threads do what takes longer than a wake, copy or wait for a disk, and others want the processor meanwhile.
+    /// So many requests in `Pace.tickLength` are worth it. With fewer the threads do what takes longer than a wake,
+    /// copy or wait for a disk, and others want the processor meanwhile.
     static let flow: UInt64 = 16
 
     private(set) var caller: UInt32 = 0
@@ -48,7 +51,8 @@ struct Follow {
         case .one(let caller):
             guard caller == self.caller, let now = processor(caller) else { return leave() }
             if now == self.processor { return .stay }
-            // Each wake of the watchdog has another processor look for work, and the caller is what it finds. But it may be somebody else who drives it away.
+            // Each wake of the watchdog has another processor look for work, and the caller is what it finds. But it
+            // may be somebody else who drives it away.
             if rate < Self.flow { return leave() }
             self.processor = now
             return .move(now)

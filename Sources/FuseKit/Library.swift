@@ -3,17 +3,19 @@ internal import CShims
 internal import Glibc
 internal import LinuxSys
 
-/// libfuse: it parses mount options, mounts (itself as root, else through fusermount3), and answers INIT and DESTROY. Its
-/// own receive loop and its decoding of everything else are not used (see Dispatch.swift).
+/// libfuse: it parses mount options, mounts (itself as root, else through fusermount3), and answers INIT and DESTROY.
+/// Its own receive loop and its decoding of everything else are not used (see Dispatch.swift).
 ///
-/// INIT's reply comes through the `writev` hook, where it is replaced by what we negotiated. Reads never go through libfuse.
+/// INIT's reply comes through the `writev` hook, where it is replaced by what we negotiated. Reads never go through
+/// libfuse.
 @safe
 final class Library {
     private var session: OpaquePointer?
     /// The descriptor of /dev/fuse. libfuse owns it and closes it with the session, or earlier, when it unmounts.
     private(set) var device = FD.none
     private let maxRead: UInt32
-    /// What INIT's reply is to say. None: INIT's reply goes nowhere, the kernel had one long ago (a session taken over).
+    /// What INIT's reply is to say. None: INIT's reply goes nowhere, the kernel had one long ago (a session taken
+    /// over).
     private var agreement: Agreement?
     private var isReplay = false
     private var replyError: Errno?
@@ -31,13 +33,19 @@ final class Library {
         }
         let name: FileName = "unionfsd"
         let flag: FileName = "-o"
-        unsafe session = name.withRef { n in unsafe flag.withRef { f in unsafe options.libraryOptions.withRef { o in
-            var arguments: [UnsafeMutablePointer<CChar>?] = unsafe [n, f, o].map { unsafe UnsafeMutablePointer(mutating: $0.pointer) }
-            unsafe arguments.append(nil)
-            return unsafe arguments.withUnsafeMutableBufferPointer { a in
-                unsafe cf_session_new(3, a.baseAddress, &ops, Unmanaged.passUnretained(self).toOpaque())
+        unsafe session = name.withRef { n in
+            unsafe flag.withRef { f in
+                unsafe options.libraryOptions.withRef { o in
+                    var arguments: [UnsafeMutablePointer<CChar>?] = unsafe [n, f, o].map {
+                        unsafe UnsafeMutablePointer(mutating: $0.pointer)
+                    }
+                    unsafe arguments.append(nil)
+                    return unsafe arguments.withUnsafeMutableBufferPointer { a in
+                        unsafe cf_session_new(3, a.baseAddress, &ops, Unmanaged.passUnretained(self).toOpaque())
+                    }
+                }
             }
-        } } }
+        }
         if unsafe session == nil { throw Library.failure(.invalid, "options refused") }
     }
     deinit { if let session = unsafe session { unsafe fuse_session_destroy(session) } }
@@ -113,21 +121,24 @@ final class Library {
     /// Answers the number of bytes written, or -1 with errno, as writev(2).
     private func reply(_ vectors: UnsafeBufferPointer<iovec>) -> Int {
         var total = 0
-        for unsafe v in unsafe vectors { unsafe total += v.iov_len }
+        for i in 0..<vectors.count { unsafe total += vectors[i].iov_len }
         guard let first = unsafe vectors.first, unsafe first.iov_len >= MemoryLayout<fuse_out_header>.size,
-              var header = unsafe first.iov_base?.loadUnaligned(as: fuse_out_header.self) else { return -1 }
+            var header = unsafe first.iov_base?.loadUnaligned(as: fuse_out_header.self)
+        else { return -1 }
         let result: Int
         if header.error == 0, vectors.count == 2, header.unique != 0, let agreement {
             var out = agreement.reply
             let size = MemoryLayout<fuse_init_out>.size
             header.len = UInt32(MemoryLayout<fuse_out_header>.size + size)
-            unsafe result = cs_write_parts(cs_thread_channel(), &header, MemoryLayout<fuse_out_header>.size, &out, size, nil, 0)
+            unsafe result = cs_write_parts(
+                cs_thread_channel(), &header, MemoryLayout<fuse_out_header>.size, &out, size, nil, 0)
             repliedInit = true
         } else if isReplay {
             result = total
             repliedInit = header.error == 0
         } else {
-            unsafe result = cs_writev(cs_thread_channel(), vectors.baseAddress, Int32(truncatingIfNeeded: vectors.count))
+            unsafe result = cs_writev(
+                cs_thread_channel(), vectors.baseAddress, Int32(truncatingIfNeeded: vectors.count))
             if header.error != 0 { replyError = Errno(-header.error) }
         }
         if result >= 0 { return result }

@@ -16,7 +16,8 @@ public struct Capabilities: OptionSet, Sendable {
     public static let readdirPlusAuto = Capabilities(rawValue: FUSE_READDIRPLUS_AUTO)
     public static let asyncDirectIO = Capabilities(rawValue: FUSE_ASYNC_DIO)
     public static let writebackCache = Capabilities(rawValue: FUSE_WRITEBACK_CACHE)
-    /// The kernel takes ENOSYS to OPEN as "no OPEN and no RELEASE from now on". Said by the kernel, nothing to agree on.
+    /// The kernel takes ENOSYS to OPEN as "no OPEN and no RELEASE from now on". Said by the kernel, nothing to agree
+    /// on.
     public static let noOpenSupport = Capabilities(rawValue: FUSE_NO_OPEN_SUPPORT)
     public static let parallelDirectoryOperations = Capabilities(rawValue: FUSE_PARALLEL_DIROPS)
     public static let posixACL = Capabilities(rawValue: FUSE_POSIX_ACL)
@@ -41,9 +42,9 @@ public struct Capabilities: OptionSet, Sendable {
 
 /// What is asked of the kernel. It is agreed on only where the kernel offered it.
 ///
-/// Never asked for: POSIX_LOCKS and FLOCK_LOCKS, so that the kernel keeps all locks itself: they cost no request and survive
-/// the death of a worker. AUTO_INVAL_DATA: we own the layers, the page
-/// cache is dropped when we say so. CREATE_SUPP_GROUP and SECURITY_CTX: nothing here reads them. SPLICE: read and write only.
+/// Never asked for: POSIX_LOCKS and FLOCK_LOCKS, so that the kernel keeps all locks itself: they cost no request and
+/// survive the death of a worker. AUTO_INVAL_DATA: we own the layers, the page cache is dropped when we say so.
+/// CREATE_SUPP_GROUP and SECURITY_CTX: nothing here reads them. SPLICE: read and write only.
 public struct Wanted: Sendable {
     public enum ReaddirPlus: Sendable { case never, adaptive, always }
 
@@ -52,10 +53,11 @@ public struct Wanted: Sendable {
     public var parallelDirectoryOperations = true
     public var asyncRead = true
     public var asyncDirectIO = true
-    /// ACLs are checked by the kernel (it implies default_permissions) and kept as extended attributes by the filesystem.
+    /// ACLs are checked by the kernel (it implies default_permissions) and kept as extended attributes by the
+    /// filesystem.
     public var posixACL = true
-    /// The filesystem drops setuid, setgid and security.capability itself when `killSuidGid` says so; the kernel saves a
-    /// GETXATTR for each write(2).
+    /// The filesystem drops setuid, setgid and security.capability itself when `killSuidGid` says so; the kernel saves
+    /// a GETXATTR for each write(2).
     public var handleKillPrivV2 = true
     /// The umask comes with the request and is not applied to the mode: a default ACL takes its place.
     public var dontMask = true
@@ -66,13 +68,15 @@ public struct Wanted: Sendable {
     public var explicitInvalidation = true
     /// Shared mmap of files with `OpenReplyFlags.directIO`.
     public var directIOAllowMmap = true
-    /// File handles open again (open_by_handle_at(2)): only for a filesystem that serves LOOKUP of `.` and `..`. Else they are told and cannot be opened.
+    /// File handles open again (open_by_handle_at(2)): only for a filesystem that serves LOOKUP of `.` and `..`. Else
+    /// they are told and cannot be opened.
     public var exportSupport = false
-    /// Writes collect in the page cache. Excludes passthrough, which then is not asked for (process_init_reply ignores it).
+    /// Writes collect in the page cache. Excludes passthrough, which then is not asked for (process_init_reply ignores
+    /// it).
     public var writebackCache = false
     public var passthrough = false
-    /// 1: backing files on filesystems that do not stack (ext4, xfs); something may be stacked on this mount. 2: on overlayfs
-    /// too, and nothing on this mount (FILESYSTEM_MAX_STACK_DEPTH).
+    /// 1: backing files on filesystems that do not stack (ext4, xfs); something may be stacked on this mount. 2: on
+    /// overlayfs too, and nothing on this mount (FILESYSTEM_MAX_STACK_DEPTH).
     public var maxStackDepth: UInt32 = 1
     /// Id-mapped mounts of this mount; needs default_permissions.
     public var idmappedMounts = false
@@ -89,8 +93,10 @@ public struct Wanted: Sendable {
 
     var flags: Capabilities {
         // FUSE_INIT_EXT opens flags2. What only says that the kernel can do something is confirmed; that costs nothing.
-        var f: Capabilities = [.bigWrites, .maxPages, .setxattrExtended, .initExtended, .ioctlOnDirectories,
-                               .noOpenSupport, .noOpendirSupport, .expireOnly, .resend]
+        var f: Capabilities = [
+            .bigWrites, .maxPages, .setxattrExtended, .initExtended, .ioctlOnDirectories,
+            .noOpenSupport, .noOpendirSupport, .expireOnly, .resend,
+        ]
         switch readdirPlus {
         case .never: break
         case .adaptive: f.formUnion([.readdirPlus, .readdirPlusAuto])
@@ -130,7 +136,9 @@ struct Offer {
         minor = a.minor
         maxReadahead = a.max_readahead
         var bits = UInt64(a.flags)
-        if bits & FUSE_INIT_EXT != 0, let high = request.body.rest.load(UInt32.self, at: MemoryLayout<fuse_init_in>.size) {
+        if bits & FUSE_INIT_EXT != 0,
+            let high = request.body.rest.load(UInt32.self, at: MemoryLayout<fuse_init_in>.size)
+        {
             bits |= UInt64(high) << 32
         }
         flags = Capabilities(rawValue: bits)
@@ -163,7 +171,8 @@ public struct Agreement: Sendable {
         timeGranularity = wanted.timeGranularity
     }
 
-    /// INIT's reply. libfuse's own is replaced whole: it knows a part of the flags, and a different part in each version.
+    /// INIT's reply. libfuse's own is replaced whole: it knows a part of the flags, and a different part in each
+    /// version.
     var reply: fuse_init_out {
         var out = fuse_init_out()
         out.major = FUSE_KERNEL_VERSION

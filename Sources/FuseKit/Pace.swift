@@ -1,11 +1,13 @@
-/// When a thread of an io_uring queue runs under SCHED_IDLE: the decision alone, without a system call. `Pacer` makes the observations.
+/// When a thread of an io_uring queue runs under SCHED_IDLE: the decision alone, without a system call. `Pacer` makes
+/// the observations.
 ///
-/// Why at all: the thread that hands over a reply wakes the caller (fuse_request_end) and is itself what keeps the processor busy, so
-/// select_idle_sibling moves the caller to another, idle one: an interrupt and a wake from the halt for every request, more than all the rest of it.
-/// A processor that runs SCHED_IDLE alone counts as idle (sched_idle_cpu): the caller stays, and preempts us at once (wakeup_preempt_fair).
+/// Why at all: the thread that hands over a reply wakes the caller (fuse_request_end) and is itself what keeps the
+/// processor busy, so select_idle_sibling moves the caller to another, idle one: an interrupt and a wake from the halt
+/// for every request, more than all the rest of it. A processor that runs SCHED_IDLE alone counts as idle
+/// (sched_idle_cpu): the caller stays, and preempts us at once (wakeup_preempt_fair).
 ///
-/// Why not always: beside others such a thread has 3 of 1024 parts of the processor. So it is lowered while requests flow, and raised with the
-/// first sign that somebody else wants the processor, or that it does long work.
+/// Why not always: beside others such a thread has 3 of 1024 parts of the processor. So it is lowered while requests
+/// flow, and raised with the first sign that somebody else wants the processor, or that it does long work.
 struct Pace {
     enum Step: Equatable { case none, lower, raise }
     enum Sight: Equatable { case running, onDisk, asleep, gone }
@@ -14,14 +16,16 @@ struct Pace {
     static let flow: UInt64 = 8
     /// Nanoseconds between two looks while anything is lowered.
     static let tickLength: UInt64 = 1_000_000
-    /// Ticks asleep without a request before a thread is raised: long enough for a caller that thinks, short enough that nobody notices.
+    /// Ticks asleep without a request before a thread is raised: long enough for a caller that thinks, short enough
+    /// that nobody notices.
     static let patience = 3
 
     private enum State {
         case raised
         /// `waited`: at the last look.
         case lowered(waited: UInt64?, asleep: Int)
-        /// Raised because it ran for a whole tick and served nothing. Whether it worked or waited, its count of waiting says as soon as it gets on.
+        /// Raised because it ran for a whole tick and served nothing. Whether it worked or waited, its count of waiting
+        /// says as soon as it gets on.
         case doubted(waited: UInt64?, limit: UInt64)
     }
     private var state = State.raised

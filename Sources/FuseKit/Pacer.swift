@@ -3,9 +3,10 @@ internal import Glibc
 internal import LinuxSys
 internal import Synchronization
 
-/// Keeps serving threads under SCHED_IDLE while requests flow and nobody else wants their processors (`Pace` says why and when). A ring's thread runs on its queue's
-/// processor; those of /dev/fuse are one group, and run on their caller's for that time (`Follow`). One watchdog, which sleeps unless requests flow. It must run beside a
-/// busy processor, so it is never lowered itself; and it never sleeps for long while a thread is lowered.
+/// Keeps serving threads under SCHED_IDLE while requests flow and nobody else wants their processors (`Pace` says why
+/// and when). A ring's thread runs on its queue's processor; those of /dev/fuse are one group, and run on their
+/// caller's for that time (`Follow`). One watchdog, which sleeps unless requests flow. It must run beside a busy
+/// processor, so it is never lowered itself; and it never sleeps for long while a thread is lowered.
 ///
 /// A request costs one addition in memory of its thread's own.
 @safe
@@ -58,7 +59,10 @@ final class Pacer: @unchecked Sendable {
 
     /// For rings: threads that belong to a processor each.
     convenience init(queues: Int, perQueue: Int) {
-        self.init(threads: queues * perQueue, (0..<queues * perQueue).map { Group($0..<$0 + 1, place: $0 / max(perQueue, 1), follows: false) }, backOffs: queues)
+        self.init(
+            threads: queues * perQueue,
+            (0..<queues * perQueue).map { Group($0..<$0 + 1, place: $0 / max(perQueue, 1), follows: false) },
+            backOffs: queues)
     }
     /// For /dev/fuse.
     convenience init(followers: Int) {
@@ -122,9 +126,11 @@ final class Pacer: @unchecked Sendable {
         let now = Clock.monotonic
         let before = unsafe line[Word.clock]
         unsafe line[Word.clock] = now
-        guard isDormant.load(ordering: .relaxed), Pace.Tick(now: now, length: now &- before, served: Self.lookEvery &* sharing).isFlow,
-              // One only: another could be lowered while it holds the lock.
-              isDormant.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged else { return }
+        guard isDormant.load(ordering: .relaxed),
+            Pace.Tick(now: now, length: now &- before, served: Self.lookEvery &* sharing).isFlow,
+            // One only: another could be lowered while it holds the lock.
+            isDormant.compareExchange(expected: true, desired: false, ordering: .relaxed).exchanged
+        else { return }
         lock.locked { changed.broadcast() }
     }
 
@@ -147,7 +153,8 @@ final class Pacer: @unchecked Sendable {
         watchdog.take()?.join()
     }
 
-    /// Whether a thread that was lowered can be raised again, tried on this one; and not where somebody chose another policy for all of us.
+    /// Whether a thread that was lowered can be raised again, tried on this one; and not where somebody chose another
+    /// policy for all of us.
     private static var comesBack: Bool {
         let thread = ThreadNumber.current
         guard thread.policy == .other else { return false }
@@ -160,7 +167,9 @@ final class Pacer: @unchecked Sendable {
     }
 
     private func watch() {
-        guard Self.comesBack, WaitingCaller.isKnownToProc || !groups.contains(where: { $0.follow != nil }) else { return }
+        guard Self.comesBack, WaitingCaller.isKnownToProc || !groups.contains(where: { $0.follow != nil }) else {
+            return
+        }
         lock.lock()
         defer { lock.unlock() }
         var last = Clock.monotonic
@@ -187,7 +196,8 @@ final class Pacer: @unchecked Sendable {
         for group in groups { raise(group) }
     }
 
-    /// When to look again: after a tick, as something is lowered or may be; later, as all that serve are in back-off; after a tick, and soon no more.
+    /// When to look again: after a tick, as something is lowered or may be; later, as all that serve are in back-off;
+    /// after a tick, and soon no more.
     private enum Next { case tick, rest, quiet }
 
     private func look(_ now: UInt64, _ length: UInt64) -> Next {
@@ -202,10 +212,16 @@ final class Pacer: @unchecked Sendable {
                     continue
                 }
                 next = .tick
-                if group.follow != nil, group.follow?.begins(sight, rate: tick.rate, processor: WaitingCaller.processor) == nil { continue }
+                if group.follow != nil,
+                    group.follow?.begins(sight, rate: tick.rate, processor: WaitingCaller.processor) == nil
+                {
+                    continue
+                }
             }
             guard watches(group) else { continue }
-            switch group.pace.step(tick, &backOffs[group.place], sight: { self.sight(group) }, waited: { self.waited(group, tick) }) {
+            switch group.pace.step(
+                tick, &backOffs[group.place], sight: { self.sight(group) }, waited: { self.waited(group, tick) })
+            {
             case .none: if group.pace.isLowered, served > 0 { follow(group, sight, tick.rate) }
             case .lower: lower(group)
             case .raise: set(group, .other)
@@ -217,7 +233,9 @@ final class Pacer: @unchecked Sendable {
 
     /// What the threads of a group have served since the last look, and for whom.
     private func since(_ group: Group) -> (served: UInt64, sight: Follow.Sight) {
-        var served: UInt64 = 0, long: UInt64 = 0, switches: UInt64 = 0
+        var served: UInt64 = 0
+        var long: UInt64 = 0
+        var switches: UInt64 = 0
         var sight = Follow.Sight.nobody
         for place in group.members where threads[place].number != nil {
             let thread = threads[place]
@@ -246,7 +264,9 @@ final class Pacer: @unchecked Sendable {
     private func watches(_ group: Group) -> Bool {
         for place in group.members {
             guard let number = threads[place].number, threads[place].watch == nil else { continue }
-            do throws(Errno) { threads[place].watch = try ThreadWatch(number) } catch { return false /* The thread is about to end. */ }
+            do throws(Errno) { threads[place].watch = try ThreadWatch(number) } catch {
+                return false /* The thread is about to end. */
+            }
         }
         return true
     }
@@ -264,7 +284,8 @@ final class Pacer: @unchecked Sendable {
         }
         return seen
     }
-    /// Of threads that share a processor by their own choice it says nothing while requests flow: each has waited for the others.
+    /// Of threads that share a processor by their own choice it says nothing while requests flow: each has waited for
+    /// the others.
     private func waited(_ group: Group, _ tick: Pace.Tick) -> UInt64? {
         if group.follow != nil, tick.isFlow { return nil }
         var sum: UInt64 = 0

@@ -2,8 +2,8 @@ internal import CShims
 internal import Glibc
 internal import LinuxSys
 
-/// One thread that takes requests from the kernel, with a descriptor, a receive buffer and a reply buffer of its own. What is
-/// allocated is allocated here, once.
+/// One thread that takes requests from the kernel, with a descriptor, a receive buffer and a reply buffer of its own.
+/// What is allocated is allocated here, once.
 @safe
 final class Receiver: ServingThread, @unchecked Sendable {
     private let channel: FD
@@ -17,8 +17,12 @@ final class Receiver: ServingThread, @unchecked Sendable {
     /// Of this thread among the pacer's.
     private let place: Int
 
-    /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise (fuse_dev_do_read).
-    init(_ session: Session, channel: FD, ownsChannel: Bool, slot: InflightSlot? = nil, pacer: Pacer? = nil, place: Int = 0) {
+    /// The kernel wants room for the longest WRITE and its header, and refuses every read(2) otherwise
+    /// (fuse_dev_do_read).
+    init(
+        _ session: Session, channel: FD, ownsChannel: Bool, slot: InflightSlot? = nil, pacer: Pacer? = nil,
+        place: Int = 0
+    ) {
         let payload = Int(session.options.wanted.clampedMaxWrite)
         self.channel = channel
         self.ownsChannel = ownsChannel
@@ -26,10 +30,14 @@ final class Receiver: ServingThread, @unchecked Sendable {
         self.place = place
         let length = max(payload, Int(FUSE_MIN_READ_BUFFER)) + Dispatcher.pageSize
         self.slot = slot.flatMap { $0.request.count >= length && $0.replies.count >= length ? $0 : nil }
-        dispatcher = self.slot.map { Dispatcher(session.filesystem, replies: $0.replies) } ?? Dispatcher(session.filesystem, capacity: payload)
+        dispatcher =
+            self.slot.map { Dispatcher(session.filesystem, replies: $0.replies) }
+            ?? Dispatcher(session.filesystem, capacity: payload)
         dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
         capacity = length
-        if let lent = unsafe self.slot?.request.buffer.baseAddress { unsafe request = lent } else {
+        if let lent = unsafe self.slot?.request.buffer.baseAddress {
+            unsafe request = lent
+        } else {
             unsafe request = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
         }
         super.init(session)
@@ -124,9 +132,9 @@ final class Receiver: ServingThread, @unchecked Sendable {
         session.filesystem.ended(slot)
     }
 
-    /// ENOENT: the caller was killed and the kernel has forgotten the request. Anything else is our fault or a want of memory;
-    /// the kernel has then ended the request with EIO, or still waits: a bare EIO helps in the second case and does no harm
-    /// in the first.
+    /// ENOENT: the caller was killed and the kernel has forgotten the request. Anything else is our fault or a want of
+    /// memory; the kernel has then ended the request with EIO, or still waits: a bare EIO helps in the second case and
+    /// does no harm in the first.
     private func send(_ reply: Bytes) {
         let result = unsafe cs_write(channel.raw, reply.buffer.baseAddress, reply.count)
         if result >= 0 { return }

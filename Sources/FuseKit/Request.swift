@@ -48,7 +48,8 @@ struct RequestBody {
         rest = rest.dropping(length + 1)
         return unsafe NameRef(base: base.assumingMemoryBound(to: CChar.self), count: length)
     }
-    /// One component of a path: the kernel never sends anything else, and what goes into openat(2) is worth a second look.
+    /// One component of a path: the kernel never sends anything else, and what goes into openat(2) is worth a second
+    /// look.
     mutating func name() throws(Errno) -> NameRef {
         let name = try text()
         if name.isEmpty || name.hasSlash { throw .invalid }

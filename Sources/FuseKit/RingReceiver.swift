@@ -2,11 +2,13 @@ internal import CShims
 internal import Glibc
 internal import LinuxSys
 
-/// One thread that takes requests from one of the connection's io_uring queues. A queue belongs to a processor; its threads run there, so that a
-/// request is served where it was made, with no other processor woken (but for long reads: `Placement`). One system call for each request: it hands the reply over and waits for
-/// the next one (FUSE_IO_URING_CMD_COMMIT_AND_FETCH).
+/// One thread that takes requests from one of the connection's io_uring queues. A queue belongs to a processor; its
+/// threads run there, so that a request is served where it was made, with no other processor woken (but for long reads:
+/// `Placement`). One system call for each request: it hands the reply over and waits for the next one
+/// (FUSE_IO_URING_CMD_COMMIT_AND_FETCH).
 ///
-/// What the kernel writes for a request: its header and the operation's in `header`, names and data in the payload, where the reply's data go too.
+/// What the kernel writes for a request: its header and the operation's in `header`, names and data in the payload,
+/// where the reply's data go too.
 @safe
 final class RingReceiver: ServingThread, @unchecked Sendable {
     private let device: FD
@@ -25,13 +27,17 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
     /// A process before this one served from there.
     private let isTakenOver: Bool
 
-    /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and the payload.
+    /// In `memory`: header and iovecs; a request of names; then, at a page, what a long one's header is put before, and
+    /// the payload.
     private static let vectorsAt = 512, requestAt = 1024
     private static let shortRequest = 3 * Dispatcher.pageSize
     private static let payloadAt = 5 * Dispatcher.pageSize
 
     /// - Parameter capacity: the longest payload; the kernel refuses less than the longest WRITE.
-    init(_ session: Session, device: FD, queue: UInt16, ring: Ring, anchor: RingAnchor?, capacity: Int, pacer: Pacer, place: Int, slot: InflightSlot? = nil, isTakenOver: Bool = false) {
+    init(
+        _ session: Session, device: FD, queue: UInt16, ring: Ring, anchor: RingAnchor?, capacity: Int, pacer: Pacer,
+        place: Int, slot: InflightSlot? = nil, isTakenOver: Bool = false
+    ) {
         self.device = device
         self.queue = queue
         self.ring = ring
@@ -47,12 +53,18 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         let whole = unsafe lent ?? UnsafeMutableRawPointer.allocate(byteCount: length, alignment: Dispatcher.pageSize)
         unsafe memory = whole
         let from = Self.payloadAt - Dispatcher.pageSize
-        dispatcher = unsafe Dispatcher(session.filesystem, replies: MutableBytes(UnsafeMutableRawBufferPointer(start: whole + from, count: length - from)))
+        dispatcher = unsafe Dispatcher(
+            session.filesystem,
+            replies: MutableBytes(UnsafeMutableRawBufferPointer(start: whole + from, count: length - from)))
         dispatcher.extendedSetxattr = session.connection?.agreed.contains(.setxattrExtended) ?? false
         // Two struct iovec.
-        let vectors = unsafe [UInt(bitPattern: whole), UInt(MemoryLayout<fuse_uring_req_header>.size), UInt(bitPattern: whole + Self.payloadAt), UInt(self.capacity)]
+        let vectors = unsafe [
+            UInt(bitPattern: whole), UInt(MemoryLayout<fuse_uring_req_header>.size),
+            UInt(bitPattern: whole + Self.payloadAt), UInt(self.capacity),
+        ]
         for (position, word) in vectors.enumerated() {
-            unsafe (whole + Self.vectorsAt).storeBytes(of: word, toByteOffset: position * MemoryLayout<UInt>.size, as: UInt.self)
+            unsafe (whole + Self.vectorsAt).storeBytes(
+                of: word, toByteOffset: position * MemoryLayout<UInt>.size, as: UInt.self)
         }
         super.init(session)
     }
@@ -62,9 +74,10 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         _ = cs_wake_accept()
         // A processor that is off, or not ours by cpuset(7): served from another then.
         _ = cs_thread_pin(Int32(queue))
-        // A thread that is being killed is given requests up to its end, and the next process finds them here (cs_ring_anchor). But the kernel cannot write into a page that is
-        // not in this process's page tables then: it would end the request with EINTR (iov_iter_get_pages2, faultin_page under a fatal signal). Names fit into what is always made; data
-        // that are longer than any before them are what is left to chance.
+        // A thread that is being killed is given requests up to its end, and the next process finds them here
+        // (cs_ring_anchor). But the kernel cannot write into a page that is not in this process's page tables then: it
+        // would end the request with EINTR (iov_iter_get_pages2, faultin_page under a fatal signal). Names fit into
+        // what is always made; data that are longer than any before them are what is left to chance.
         slot?.populateReplies(always: Self.payloadAt + 2 * Dispatcher.pageSize)
         slot?.enter()
         session.began(self, cs_thread_self())
@@ -82,7 +95,9 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
             if isTakenOver, let commit = pickUp() {
                 isHandingOver = true
                 try send(UInt32(FUSE_IO_URING_CMD_COMMIT_AND_FETCH), commit)
-            } else { try send(UInt32(FUSE_IO_URING_CMD_REGISTER)) }
+            } else {
+                try send(UInt32(FUSE_IO_URING_CMD_REGISTER))
+            }
             if isTakenOver {
                 try ring.submit()
                 session.noteRegistered()
@@ -124,11 +139,15 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         try unsafe ring.fuse(device, command, vectors: memory + Self.vectorsAt, commit: commit, queue: queue)
     }
 
-    private var header: UnsafeMutablePointer<fuse_uring_req_header> { unsafe memory.assumingMemoryBound(to: fuse_uring_req_header.self) }
+    private var header: UnsafeMutablePointer<fuse_uring_req_header> {
+        unsafe memory.assumingMemoryBound(to: fuse_uring_req_header.self)
+    }
 
-    /// What the process before has left here, answered: the id to hand the reply over with. Nil: nothing was under way, or it was FORGET's kind.
+    /// What the process before has left here, answered: the id to hand the reply over with. Nil: nothing was under way,
+    /// or it was FORGET's kind.
     ///
-    /// The header has an id from when the kernel wrote a request until its reply was about to be handed over; the slot says how far it got.
+    /// The header has an id from when the kernel wrote a request until its reply was about to be handed over; the slot
+    /// says how far it got.
     private func pickUp() -> UInt64? {
         guard let slot else { return nil }
         let arrived = unsafe header.pointee.ring_ent_in_out.commit_id
@@ -150,7 +169,9 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
                 return handOver(dispatcher.finish(unique, length: length, error: 0), slot.commit)
             }
             let entry = unsafe header.pointee.ring_ent_in_out
-            return serve(message(payload: min(Int(entry.payload_sz), capacity), isAgain: true), commit: slot.commit, isAgain: true)
+            return serve(
+                message(payload: min(Int(entry.payload_sz), capacity), isAgain: true), commit: slot.commit,
+                isAgain: true)
         default: return nil
         }
     }
@@ -194,8 +215,11 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
             slot.replied(reply.count)
             session.filesystem.ended(slot)
         }
-        if let out = unsafe reply.buffer.baseAddress { unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize) }
-        unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(truncatingIfNeeded: reply.count - Dispatcher.headerSize)
+        if let out = unsafe reply.buffer.baseAddress {
+            unsafe memory.copyMemory(from: out, byteCount: Dispatcher.headerSize)
+        }
+        unsafe header.pointee.ring_ent_in_out.payload_sz = UInt32(
+            truncatingIfNeeded: reply.count - Dispatcher.headerSize)
         // The next that is there is another request's.
         unsafe header.pointee.ring_ent_in_out.commit_id = 0
         return commit
@@ -203,8 +227,9 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
 
     private var unique: UInt64 { unsafe memory.loadUnaligned(as: fuse_in_header.self).unique }
 
-    /// Header, operation's header and payload in one piece, as a read of /dev/fuse has them. What is short is copied, because the reply is written
-    /// where its payload lies; what is long is data to be written, whose reply is a number of bytes.
+    /// Header, operation's header and payload in one piece, as a read of /dev/fuse has them. What is short is copied,
+    /// because the reply is written where its payload lies; what is long is data to be written, whose reply is a number
+    /// of bytes.
     ///
     /// `isAgain`: what was copied is there already, and the payload perhaps not any more.
     private func message(payload: Int, isAgain: Bool = false) -> Bytes {
@@ -216,7 +241,9 @@ final class RingReceiver: ServingThread, @unchecked Sendable {
         let start = unsafe isShort ? memory + Self.requestAt : memory + (Self.payloadAt - head)
         unsafe start.copyMemory(from: memory, byteCount: size)
         unsafe (start + size).copyMemory(from: memory + 128, byteCount: operation)
-        if isShort, payload > 0, !isAgain { unsafe (start + head).copyMemory(from: memory + Self.payloadAt, byteCount: payload) }
+        if isShort, payload > 0, !isAgain {
+            unsafe (start + head).copyMemory(from: memory + Self.payloadAt, byteCount: payload)
+        }
         return unsafe Bytes(UnsafeRawBufferPointer(start: start, count: head + payload))
     }
 }

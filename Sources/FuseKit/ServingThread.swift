@@ -1,6 +1,7 @@
 internal import LinuxSys
 
-/// A thread that takes requests from the kernel and answers them: from /dev/fuse (`Receiver`) or an io_uring (`RingReceiver`).
+/// A thread that takes requests from the kernel and answers them: from /dev/fuse (`Receiver`) or an io_uring
+/// (`RingReceiver`).
 class ServingThread: @unchecked Sendable {
     let session: Session
     /// Guarded by the session's lock. 0 before the thread runs.
@@ -33,7 +34,8 @@ struct RingSet {
         } catch { rings = [] }
     }
 
-    /// Whether the kernel says that it would not offer io_uring (`fuse.enable_uring`): making rings takes some half of a millisecond. Where it says nothing, INIT will tell.
+    /// Whether the kernel says that it would not offer io_uring (`fuse.enable_uring`): making rings takes some half of
+    /// a millisecond. Where it says nothing, INIT will tell.
     static var isRefused: Bool {
         do throws(Errno) {
             let parameter = try FD.currentDirectory.open(FileName("/sys/module/fuse/parameters/enable_uring"), 0)

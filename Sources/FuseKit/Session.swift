@@ -67,10 +67,13 @@ public final class Session: @unchecked Sendable {
         self.library = library
     }
 
-    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), whether it agreed on io_uring, and the same
-    /// options. What the dead one had read and not answered is served by `run`. `superblock`: the mount's device number, "0:47".
-    public func resume(_ device: consuming OwnedFD, initRequest: [UInt8], hasRings: Bool = false, at path: FileName? = nil,
-                       superblock: String? = nil) throws(SessionError) {
+    /// The session of a worker that died: its descriptor, the bytes of its INIT (`Connection.initRequest`), whether it
+    /// agreed on io_uring, and the same options. What the dead one had read and not answered is served by `run`.
+    /// `superblock`: the mount's device number, "0:47".
+    public func resume(
+        _ device: consuming OwnedFD, initRequest: [UInt8], hasRings: Bool = false, at path: FileName? = nil,
+        superblock: String? = nil
+    ) throws(SessionError) {
         mountPoint = path
         self.superblock = superblock
         let library = try newLibrary()
@@ -81,12 +84,16 @@ public final class Session: @unchecked Sendable {
         guard connection?.offered.contains(.resend) ?? false else {
             throw SessionError(errno: .notSupported, text: "this kernel does not send requests again (Linux 6.9)")
         }
-        do throws(Errno) { try connection?.resend() } catch { throw SessionError(errno: error, text: "the kernel does not send again what was under way") }
+        do throws(Errno) { try connection?.resend() } catch {
+            throw SessionError(errno: error, text: "the kernel does not send again what was under way")
+        }
         filesystem.takenOver()
         // Behind that, which closes what the process before had open.
         if hasRings {
             rings = RingSet(options)
-            if rings.rings.isEmpty { throw SessionError(errno: .notSupported, text: "no io_uring, which this session began with") }
+            if rings.rings.isEmpty {
+                throw SessionError(errno: .notSupported, text: "no io_uring, which this session began with")
+            }
         }
     }
 
@@ -100,10 +107,12 @@ public final class Session: @unchecked Sendable {
 
     // ---- serving ----
 
-    /// Serves until the kernel lets go or `requestStop` is called. Runs `FileSystem.start` on a receiving thread once INIT is
-    /// answered, and `FileSystem.stop` at the end on the caller's.
+    /// Serves until the kernel lets go or `requestStop` is called. Runs `FileSystem.start` on a receiving thread once
+    /// INIT is answered, and `FileSystem.stop` at the end on the caller's.
     public func run() throws(SessionError) -> End {
-        guard let library, library.device.isValid else { throw SessionError(errno: .badDescriptor, text: "no mount to serve") }
+        guard let library, library.device.isValid else {
+            throw SessionError(errno: .badDescriptor, text: "no mount to serve")
+        }
         _ = cs_wake_prepare()
         let isResumed = connection != nil
         if !isResumed, !RingSet.isRefused { rings = RingSet(options) }
@@ -117,8 +126,12 @@ public final class Session: @unchecked Sendable {
         try begin(Receiver(self, channel: library.device, ownsChannel: false, slot: nextSlot(), pacer: pacer))
         if !isResumed { waitUntil { agreed != nil || end != nil || isStopping } }
         if let connection, !isStopping {
-            if connection.agreed.contains(.ioUring) { try beginRings(library.device, isTakenOver: isResumed) } else {
-                if options.transport == .ring { Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse") }
+            if connection.agreed.contains(.ioUring) {
+                try beginRings(library.device, isTakenOver: isResumed)
+            } else {
+                if options.transport == .ring {
+                    Log.error("no io_uring here (unionfsd doctor says why): requests come through /dev/fuse")
+                }
                 for place in 1..<threads { beginClone(library.device, pacer, place) }
                 self.pacer = pacer
                 pacer.begin()
@@ -176,8 +189,8 @@ public final class Session: @unchecked Sendable {
         return connection != nil
     }
 
-    /// Detaches the mount from the tree: `run` returns when the last user of it is gone. Where umount2(2) is not allowed,
-    /// `run` is made to return and fusermount3 does it then.
+    /// Detaches the mount from the tree: `run` returns when the last user of it is gone. Where umount2(2) is not
+    /// allowed, `run` is made to return and fusermount3 does it then.
     public func unmount() throws(Errno) {
         guard let mountPoint else { throw .invalid }
         do throws(Errno) {
@@ -201,13 +214,14 @@ public final class Session: @unchecked Sendable {
         }
     }
 
-    /// A thread with a queue of its own in the kernel, so that threads do not contend for one. Kernels and sandboxes that refuse
-    /// the clone share the descriptor.
+    /// A thread with a queue of its own in the kernel, so that threads do not contend for one. Kernels and sandboxes
+    /// that refuse the clone share the descriptor.
     private func beginClone(_ device: FD, _ pacer: Pacer, _ place: Int) {
         let clone = cs_fuse_clone(device.raw)
         let channel = clone >= 0 ? FD(raw: Int32(truncatingIfNeeded: clone)) : device
         do throws(SessionError) {
-            try begin(Receiver(self, channel: channel, ownsChannel: clone >= 0, slot: nextSlot(), pacer: pacer, place: place))
+            try begin(
+                Receiver(self, channel: channel, ownsChannel: clone >= 0, slot: nextSlot(), pacer: pacer, place: place))
         } catch {
             // Fewer threads serve as well.
             Log.error(error.text, error.errno)
@@ -220,9 +234,11 @@ public final class Session: @unchecked Sendable {
         self.pacer = pacer
         var begun = 0
         for (position, ring) in rings.rings.enumerated() {
-            let receiver = RingReceiver(self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring, anchor: rings.anchor,
-                                        capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position,
-                                        slot: filesystem.slot(SessionOptions.deviceSlots + position), isTakenOver: isTakenOver)
+            let receiver = RingReceiver(
+                self, device: device, queue: UInt16(truncatingIfNeeded: position / rings.perQueue), ring: ring,
+                anchor: rings.anchor,
+                capacity: Int(options.wanted.clampedMaxWrite), pacer: pacer, place: position,
+                slot: filesystem.slot(SessionOptions.deviceSlots + position), isTakenOver: isTakenOver)
             do throws(SessionError) {
                 try begin(receiver)
                 begun += 1
@@ -249,12 +265,14 @@ public final class Session: @unchecked Sendable {
             changed.broadcast()
         }
     }
-    /// Requests that found no entry free wait in their queue until another is served there: a new entry alone does not bring them (fuse_uring_do_register). So one is made that
-    /// asks for next to nothing.
+    /// Requests that found no entry free wait in their queue until another is served there: a new entry alone does not
+    /// bring them (fuse_uring_do_register). So one is made that asks for next to nothing.
     func nudge(_ queue: UInt16) {
-        let device = superblock, point = mountPoint
+        let device = superblock
+        let point = mountPoint
         do throws(Errno) {
-            // From the queue's own processor; one that is off has no callers. Who serves may be the one who calls: nobody waits.
+            // From the queue's own processor; one that is off has no callers. Who serves may be the one who calls:
+            // nobody waits.
             try Thread(stack: 64 << 10) {
                 guard cs_thread_pin(Int32(queue)) >= 0 else { return }
                 do throws(Errno) {
@@ -292,7 +310,8 @@ public final class Session: @unchecked Sendable {
         }
     }
 
-    /// A thread may have looked at `stopping` just before it was set and read(2) just after the signal: hence again and again.
+    /// A thread may have looked at `stopping` just before it was set and read(2) just after the signal: hence again and
+    /// again.
     private func wakeUntilEnded() {
         while true {
             let left = lock.locked {
@@ -330,8 +349,10 @@ public final class Session: @unchecked Sendable {
     /// - Precondition: no other request has been served.
     private func initialize(_ message: Bytes, isReplay: Bool, hasRings: Bool = false) -> Errno? {
         // 23 (Linux 3.15): the first version whose INIT reply has all 64 bytes.
-        guard let library, let request = Request(message), let offer = Offer(request), offer.major == FUSE_KERNEL_VERSION,
-              offer.minor >= 23 else { return Errno(EPROTO) }
+        guard let library, let request = Request(message), let offer = Offer(request),
+            offer.major == FUSE_KERNEL_VERSION,
+            offer.minor >= 23
+        else { return Errno(EPROTO) }
         var wanted = options.wanted
         wanted.ioUring = hasRings || !rings.rings.isEmpty
         let agreement = Agreement(offer, wanted)

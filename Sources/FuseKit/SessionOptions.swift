@@ -18,7 +18,8 @@ public struct SessionOptions: Sendable {
     public var defaultPermissions = true
     /// Receiving threads; nil: twice the number of processors, 4 at least, 16 at most.
     public var threads: Int?
-    /// How requests come. `.automatic`: over io_uring where the kernel offers it and this process may use it, else from /dev/fuse.
+    /// How requests come. `.automatic`: over io_uring where the kernel offers it and this process may use it, else from
+    /// /dev/fuse.
     public var transport = Transport.automatic
     public enum Transport: Sendable { case automatic, device, ring }
     public var wanted = Wanted()
@@ -27,7 +28,8 @@ public struct SessionOptions: Sendable {
     public init() {}
 
     static let maximumThreads = 16
-    /// Of those where threads note what they do (`FileSystem.slot`), the first are for threads on /dev/fuse, and the last of them for who takes over.
+    /// Of those where threads note what they do (`FileSystem.slot`), the first are for threads on /dev/fuse, and the
+    /// last of them for who takes over.
     public static let deviceSlots = maximumThreads + 2
     /// Behind them one for each thread of the rings, at most.
     public static var ringSlots: Int { max(32, 2 * (Ring.possibleProcessors ?? 0)) }
@@ -35,8 +37,8 @@ public struct SessionOptions: Sendable {
         min(max(threads ?? max(4, 2 * processors), 1), SessionOptions.maximumThreads)
     }
 
-    /// Threads for each of the io_uring queues: more than one, so that long work does not keep others of the same processor waiting; 0 where they
-    /// are not to be used. Whoever asks for one thread wants one request at a time.
+    /// Threads for each of the io_uring queues: more than one, so that long work does not keep others of the same
+    /// processor waiting; 0 where they are not to be used. Whoever asks for one thread wants one request at a time.
     func threadsPerQueue(queues: Int) -> Int {
         if transport == .device || transport == .automatic && threads == 1 { return 0 }
         return max(2, min(4, 32 / max(queues, 1)))

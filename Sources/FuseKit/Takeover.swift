@@ -21,7 +21,8 @@ extension InflightSlot {
 ///
 /// - a FORGET that it had received, which the kernel does not send again;
 /// - a request whose reply was complete: if the kernel asks again, the same reply once more;
-/// - a request that was under way: what was counted and opened for it is taken back, and it is served again by who knows that it may be done already.
+/// - a request that was under way: what was counted and opened for it is taken back, and it is served again by who
+///   knows that it may be done already.
 ///
 /// On one thread, before any other serves.
 @safe
@@ -75,7 +76,8 @@ struct Takeover {
             let message = slot.request.readOnly.prefix(Int(slot.request.readOnly.uint32(at: 0)))
             let opcode = message.uint32(at: 4)
             if message.count >= MemoryLayout<fuse_in_header>.size, opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET,
-               slot.state == .forgetting || slot.state == .idle {
+                slot.state == .forgetting || slot.state == .idle
+            {
                 if slot.state == .idle { slot.beginForgetting() }
                 slot.enter()
                 dispatcher(slot).forget(message, skipping: slot.forgotten)
@@ -107,7 +109,9 @@ struct Takeover {
             guard let header = message.load(fuse_in_header.self) else { continue }
             let unique = header.unique & ~FUSE_UNIQUE_RESEND
             let isResent = header.unique & FUSE_UNIQUE_RESEND != 0
-            if isResent, let slot = slots.first(where: { $0.unique == unique && ($0.state == .begun || $0.state == .replied) }) {
+            if isResent,
+                let slot = slots.first(where: { $0.unique == unique && ($0.state == .begun || $0.state == .replied) })
+            {
                 again(slot, message, header.unique)
             } else {
                 serve(message)
@@ -154,7 +158,9 @@ struct Takeover {
     }
 
     private func dispatcher(_ slot: InflightSlot?) -> Dispatcher {
-        let dispatcher = slot.map { Dispatcher(filesystem, replies: $0.replies) } ?? Dispatcher(filesystem, capacity: Int(agreed.maxWrite))
+        let dispatcher =
+            slot.map { Dispatcher(filesystem, replies: $0.replies) }
+            ?? Dispatcher(filesystem, capacity: Int(agreed.maxWrite))
         dispatcher.extendedSetxattr = agreed.flags.contains(.setxattrExtended)
         return dispatcher
     }

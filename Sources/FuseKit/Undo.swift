@@ -1,8 +1,8 @@
 internal import CShims
 internal import LinuxSys
 
-/// What a reply has promised to the kernel, to be taken back when the kernel does not take it: write(2) answers ENOENT for
-/// a request whose caller was killed in the meantime, and then sends neither FORGET nor RELEASE for it.
+/// What a reply has promised to the kernel, to be taken back when the kernel does not take it: write(2) answers ENOENT
+/// for a request whose caller was killed in the meantime, and then sends neither FORGET nor RELEASE for it.
 enum Undo {
     case nothing
     case lookup(UInt64)
@@ -33,7 +33,8 @@ extension Dispatcher {
     private func takeBackEntries(_ records: Bytes) {
         var rest = records
         while let entry = rest.load(fuse_entry_out.self),
-              let dirent = rest.load(fuse_dirent.self, at: WireFormat.entrySize) {
+            let dirent = rest.load(fuse_dirent.self, at: WireFormat.entrySize)
+        {
             let header = WireFormat.entrySize + WireFormat.direntSize
             let name = rest.dropping(header).prefix(Int(dirent.namelen))
             let isDots = name.count <= 2 && name[0] == 0x2e && (name.count == 1 || name[1] == 0x2e)

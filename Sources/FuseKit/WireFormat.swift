@@ -7,7 +7,9 @@ extension Bytes {
     /// nil when the structure does not lie wholly within the bytes.
     @inline(__always)
     func load<T: BitwiseCopyable>(_ type: T.Type, at offset: Int = 0) -> T? {
-        guard offset >= 0, offset <= count - MemoryLayout<T>.size, let base = unsafe buffer.baseAddress else { return nil }
+        guard offset >= 0, offset <= count - MemoryLayout<T>.size, let base = unsafe buffer.baseAddress else {
+            return nil
+        }
         return unsafe base.loadUnaligned(fromByteOffset: offset, as: T.self)
     }
 }
@@ -34,7 +36,9 @@ enum WireFormat {
 
     /// `struct fuse_dirent`, the name, and zeros up to the record's end.
     static func putDirent(_ b: MutableBytes, _ name: NameRef, ino: UInt64, kind: FileKind, next: UInt64) {
-        b.store(fuse_dirent(ino: ino, off: next, namelen: UInt32(truncatingIfNeeded: name.count), type: UInt32(kind.rawValue)))
+        b.store(
+            fuse_dirent(
+                ino: ino, off: next, namelen: UInt32(truncatingIfNeeded: name.count), type: UInt32(kind.rawValue)))
         b.copy(name, at: direntSize)
         b.clear(at: direntSize + name.count, length: b.count - direntSize - name.count)
     }
@@ -99,8 +103,8 @@ enum WireFormat {
         fuse_sx_time(tv_sec: t.seconds, tv_nsec: t.nanoseconds, reserved: 0)
     }
 
-    /// Device numbers travel as the kernel's new_encode_dev() (<linux/kdev_t.h>) packs them: 12 bits of major, 20 of minor.
-    /// Here they have the C library's 64-bit form (gnu_dev_makedev).
+    /// Device numbers travel as the kernel's new_encode_dev() (<linux/kdev_t.h>) packs them: 12 bits of major, 20 of
+    /// minor. Here they have the C library's 64-bit form (gnu_dev_makedev).
     static func encodeDevice(_ device: UInt64) -> UInt32 {
         let major = DeviceNumber.major(device)
         let minor = DeviceNumber.minor(device)

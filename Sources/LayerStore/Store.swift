@@ -11,16 +11,20 @@ public import LinuxSys
 ///     volumes/NAME
 ///     tmp/NAME                  what is being made, locked by who makes it; else a leftover
 ///
-/// Whatever is made is made in `tmp`, synced, moved to its place by one rename, and then entered into the database, all with the lock held; whatever goes leaves the database
-/// first. So a death at any moment leaves at most a directory without an entry, which the next `sweep` takes away.
+/// Whatever is made is made in `tmp`, synced, moved to its place by one rename, and then entered into the database, all
+/// with the lock held; whatever goes leaves the database first. So a death at any moment leaves at most a directory
+/// without an entry, which the next `sweep` takes away.
 public final class Store: Sendable {
     public let root: FileName
     private let directory: OwnedFD
     var fd: FD { directory.fd }
     let database: StoreDatabase
 
-    /// Where the mounts of its containers leave word of themselves: in the store, as those who ask need not have the same run directory, and as a session's goes with the session.
-    public static func mountDirectory(_ root: FileName) -> (parent: FileName, name: FileName) { (root.appending(component: "run"), "mounts") }
+    /// Where the mounts of its containers leave word of themselves: in the store, as those who ask need not have the
+    /// same run directory, and as a session's goes with the session.
+    public static func mountDirectory(_ root: FileName) -> (parent: FileName, name: FileName) {
+        (root.appending(component: "run"), "mounts")
+    }
     public var mountDirectory: (parent: FileName, name: FileName) { Store.mountDirectory(root) }
 
     public static var defaultRoot: FileName {
@@ -34,7 +38,9 @@ public final class Store: Sendable {
         let (path, directory) = try Store.open(root)
         self.root = path
         for place in Place.allCases {
-            do throws(Errno) { try place.name.withRef { (n) throws(Errno) in try directory.makeDirectory(n, mode: 0o700) } } catch {
+            do throws(Errno) {
+                try place.name.withRef { (n) throws(Errno) in try directory.makeDirectory(n, mode: 0o700) }
+            } catch {
                 if error != .exists { throw StoreError(error, doing: "the store \(root)") }
             }
         }
@@ -81,7 +87,10 @@ public final class Store: Sendable {
                 }
             }
         } catch {
-            if error == .notEmpty { throw StoreError(.damaged, "\(path) has containers or volumes and no store.db: put that back, or move them away") }
+            if error == .notEmpty {
+                throw StoreError(
+                    .damaged, "\(path) has containers or volumes and no store.db: put that back, or move them away")
+            }
             throw StoreError(error, doing: "the store \(path)")
         }
     }
@@ -89,8 +98,12 @@ public final class Store: Sendable {
         var made = path.bytes.first == 0x2f ? FileName("/") : FileName(".")
         for part in path.bytes.split(separator: 0x2f) {
             made = made.appending(component: FileName(bytes: part))
-            do throws(Errno) { try made.withRef { (m) throws(Errno) in try FD.currentDirectory.makeDirectory(m, mode: 0o700) } } catch {
-                guard error == .exists || error == .readOnly || error == .accessDenied else { throw StoreError(error, doing: "\(made)") }
+            do throws(Errno) {
+                try made.withRef { (m) throws(Errno) in try FD.currentDirectory.makeDirectory(m, mode: 0o700) }
+            } catch {
+                guard error == .exists || error == .readOnly || error == .accessDenied else {
+                    throw StoreError(error, doing: "\(made)")
+                }
             }
         }
     }
@@ -100,7 +113,9 @@ public final class Store: Sendable {
         var name: FileName { FileName(rawValue) }
     }
     func open(_ place: Place) throws(StoreError) -> OwnedFD {
-        try told("the store's \(place.rawValue)") { () throws(Errno) in try place.name.withRef { (n) throws(Errno) in try fd.openDirectory(n) } }
+        try told("the store's \(place.rawValue)") { () throws(Errno) in
+            try place.name.withRef { (n) throws(Errno) in try fd.openDirectory(n) }
+        }
     }
 
     /// With the store's lock: no other process, and no other thread, is in one of these.

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import LinuxSys
 
-/// A directory in `tmp` for something that is being made. It goes with this object, and a lock tells a sweep that it is no leftover.
+/// A directory in `tmp` for something that is being made. It goes with this object, and a lock tells a sweep that it is
+/// no leftover.
 final class StoreScratch {
     let name: FileName
     private let parent: OwnedFD
@@ -40,10 +41,16 @@ final class StoreScratch {
         }
     }
     func makeFile(_ name: FileName) throws(StoreError) -> OwnedFD {
-        try told("the store's tmp") { () throws(Errno) in try fd.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+        try told("the store's tmp") { () throws(Errno) in
+            try fd.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        }
     }
 
-    deinit { do throws(Errno) { try DirectoryTree.remove(name, in: parent.fd) } catch { /* The next sweep will. */ } }
+    deinit {
+        do throws(Errno) { try DirectoryTree.remove(name, in: parent.fd) } catch {
+            // The next sweep will.
+        }
+    }
 }
 
 enum StoreName {
@@ -56,8 +63,12 @@ enum StoreName {
     static func check(_ name: String, _ what: String) throws(StoreError) {
         let bytes = Array(name.utf8)
         func isPlain(_ b: UInt8) -> Bool { b >= 0x30 && b <= 0x39 || b >= 0x41 && b <= 0x5a || b >= 0x61 && b <= 0x7a }
-        guard let first = bytes.first, bytes.count <= 128, isPlain(first), bytes.allSatisfy({ isPlain($0) || $0 == 0x5f || $0 == 0x2e || $0 == 0x2d }) else {
-            throw StoreError(.invalid, "\"\(name)\" is no name for a \(what): letters, digits, and behind the first of them also _ . -")
+        guard let first = bytes.first, bytes.count <= 128, isPlain(first),
+            bytes.allSatisfy({ isPlain($0) || $0 == 0x5f || $0 == 0x2e || $0 == 0x2d })
+        else {
+            throw StoreError(
+                .invalid,
+                "\"\(name)\" is no name for a \(what): letters, digits, and behind the first of them also _ . -")
         }
     }
 }

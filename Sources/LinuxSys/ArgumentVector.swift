@@ -9,7 +9,9 @@ public final class ArgumentVector: @unchecked Sendable {
     public init(_ words: [FileName]) {
         count = words.count
         unsafe pointers = .allocate(capacity: count + 1)
-        for (i, word) in words.enumerated() { unsafe (pointers + i).initialize(to: word.withRef { unsafe strdup($0.base) }) }
+        for (i, word) in words.enumerated() {
+            unsafe (pointers + i).initialize(to: word.withRef { unsafe strdup($0.base) })
+        }
         unsafe (pointers + count).initialize(to: nil)
     }
     deinit {

@@ -1,4 +1,5 @@
 internal import Glibc
+
 /// Memory that somebody lends for the length of a call: a request's payload, a reply's buffer. Like `NameRef`, whoever
 /// makes one vouches for its lifetime; everybody else passes it to a system call.
 @safe
@@ -43,7 +44,9 @@ public struct MutableBytes {
         unsafe base = buffer.baseAddress
         count = buffer.count
     }
-    @unsafe public var buffer: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: base, count: count) }
+    @unsafe public var buffer: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
+    }
     public func prefix(_ length: Int) -> MutableBytes {
         unsafe MutableBytes(UnsafeMutableRawBufferPointer(start: base, count: min(max(length, 0), count)))
     }
@@ -81,9 +84,11 @@ extension FD {
         var done = 0
         while done < bytes.count { done += try write(bytes.dropping(done), at: offset + Int64(done)) }
     }
-    /// The same with holes where there are whole blocks of 4 KiB of zeros, in a file that has nothing there yet. Its length may end before theirs.
+    /// The same with holes where there are whole blocks of 4 KiB of zeros, in a file that has nothing there yet. Its
+    /// length may end before theirs.
     public func writeSparsely(_ bytes: Bytes, at offset: Int64) throws(Errno) {
-        var at = 0, begin = 0
+        var at = 0
+        var begin = 0
         while at < bytes.count {
             let length = min(4096 - Int((offset + Int64(at)) % 4096), bytes.count - at)
             if bytes.dropping(at).prefix(length).isZero {

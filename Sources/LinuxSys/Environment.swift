@@ -29,7 +29,8 @@ extension Process {
     public static var effectiveUser: UInt32 { geteuid() }
     public static var effectiveGroup: UInt32 { getegid() }
 
-    /// The effective user as the parent of this user namespace numbers it: who they are outside of a rootless container.
+    /// The effective user as the parent of this user namespace numbers it: who they are outside of a rootless
+    /// container.
     public static var outerUser: UInt32 {
         let inner = effectiveUser
         do throws(Errno) {

@@ -62,8 +62,8 @@ func checked(_ call: () -> Int) throws(Errno) -> Int {
     }
 }
 
-/// The same for a call that goes to an object of a layer: what its mode forbids the owner is asked once more where the mode does not count
-/// (`Process.overrideOwnModes`).
+/// The same for a call that goes to an object of a layer: what its mode forbids the owner is asked once more where the
+/// mode does not count (`Process.overrideOwnModes`).
 @inline(__always) @discardableResult
 func checkedAsOwner(_ call: () -> Int) throws(Errno) -> Int {
     while true {

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// Contents of an open regular file.
 extension FD {
-    /// Whether nobody has the file open or mapped for writing: a read lease (fcntl(2)) is given, and given back. `self` is open for reading alone.
+    /// Whether nobody has the file open or mapped for writing: a read lease (fcntl(2)) is given, and given back. `self`
+    /// is open for reading alone.
     /// - Throws: EACCES for another's file without CAP_LEASE, EINVAL where the filesystem has no leases.
     public func hasNoWriter() throws(Errno) -> Bool { try checkedOnce { cs_without_writer(raw) } == 1 }
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(Errno) -> Int {
@@ -69,8 +70,9 @@ extension FD {
     public func truncate(_ length: Int64) throws(Errno) { try checked { cs_ftruncate(raw, length) } }
     public func sync() throws(Errno) { try checked { cs_fsync(raw) } }
     public func syncData() throws(Errno) { try checked { cs_fdatasync(raw) } }
-    /// Begins to write a range to the disk, or waits until it is there (sync_file_range(2); length 0: to the end). Not durable by itself: no metadata, no flush
-    /// of the disk's cache. An error of the disk is told here and not again by `sync`.
+    /// Begins to write a range to the disk, or waits until it is there (sync_file_range(2); length 0: to the end). Not
+    /// durable by itself: no metadata, no flush of the disk's cache. An error of the disk is told here and not again by
+    /// `sync`.
     public func beginSync(_ offset: Int64, _ length: Int64) throws(Errno) {
         try checked { cs_sync_range(raw, offset, length, 2 /* SYNC_FILE_RANGE_WRITE */) }
     }
@@ -97,7 +99,9 @@ extension FD {
     public func fsxattr() throws(Errno) -> ExtendedFileFlags {
         var a = cs_fsxattr()
         try checked { unsafe cs_fsgetxattr(raw, &a) }
-        return ExtendedFileFlags(xflags: a.xflags, extentSize: a.extsize, extents: a.nextents, project: a.projid, cowExtentSize: a.cowextsize)
+        return ExtendedFileFlags(
+            xflags: a.xflags, extentSize: a.extsize, extents: a.nextents, project: a.projid, cowExtentSize: a.cowextsize
+        )
     }
     public func setFsxattr(_ v: ExtendedFileFlags) throws(Errno) {
         var a = cs_fsxattr()

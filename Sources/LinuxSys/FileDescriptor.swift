@@ -52,7 +52,8 @@ extension FD {
     public func unlock() throws(Errno) { try checked { cs_flock(raw, LOCK_UN) } }
 }
 
-/// Locks of single bytes (fcntl(2), record locks). They are the process's own, and say who has them: gone with the process, or as soon as it closes any descriptor of that file.
+/// Locks of single bytes (fcntl(2), record locks). They are the process's own, and say who has them: gone with the
+/// process, or as soon as it closes any descriptor of that file.
 extension FD {
     /// For itself alone. EAGAIN: another process has it.
     public func takeByte(_ offset: Int) throws(Errno) { try checked { cs_lock_byte(raw, offset, 1, 0) } }

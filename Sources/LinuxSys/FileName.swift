@@ -1,8 +1,8 @@
 internal import CShims
 internal import Glibc
 
-/// One name in a directory, or a path, as the kernel has it: bytes with a NUL behind them, owned by somebody else for as
-/// long as the reference is in use. It is what travels on the request path; it is never stored.
+/// One name in a directory, or a path, as the kernel has it: bytes with a NUL behind them, owned by somebody else for
+/// as long as the reference is in use. It is what travels on the request path; it is never stored.
 ///
 /// Whoever makes one vouches for its lifetime: FuseKit for a request's names until the callback returns, `FileName`
 /// within its closures, static strings for ever.
@@ -109,8 +109,10 @@ public struct FileName: Hashable, Sendable, CustomStringConvertible, Expressible
     public func withRef<R: ~Copyable, E: Error>(_ body: (NameRef) throws(E) -> R) throws(E) -> R {
         try unsafe storage.span.withUnsafeBufferPointer { (buffer) throws(E) -> R in
             guard let start = buffer.baseAddress else { return try body(NameRef.empty) }
-            return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
-                                           count: buffer.count - 1))
+            return try unsafe body(
+                NameRef(
+                    base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
+                    count: buffer.count - 1))
         }
     }
 
@@ -131,7 +133,8 @@ extension NameRef {
         return unsafe NameRef(base: base + n, count: count - n)
     }
 
-    /// Lends `prefix + self` in a buffer on the stack; nil where that is longer than NAME_MAX, as no such file can exist.
+    /// Lends `prefix + self` in a buffer on the stack; nil where that is longer than NAME_MAX, as no such file can
+    /// exist.
     public func withPrefix<R, E: Error>(_ prefix: StaticString, _ body: (NameRef) throws(E) -> R) throws(E) -> R? {
         let length = prefix.utf8CodeUnitCount
         let total = length + count
@@ -183,8 +186,10 @@ public struct ShortName: Sendable {
         let length = count
         return try unsafe storage.span.withUnsafeBufferPointer { (buffer) throws(E) -> R in
             guard let start = buffer.baseAddress else { return try body(NameRef.empty) }
-            return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
-                                           count: length))
+            return try unsafe body(
+                NameRef(
+                    base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self),
+                    count: length))
         }
     }
 }
@@ -196,9 +201,13 @@ extension Array where Element == UInt8 {
         append(0)
     }
     /// Lends a name that stands in a heap of names, each with a NUL behind it. The empty name where there is none.
-    public func withName<R: ~Copyable, E: Error>(at offset: Int, length: Int, _ body: (NameRef) throws(E) -> R) throws(E) -> R {
+    public func withName<R: ~Copyable, E: Error>(
+        at offset: Int, length: Int, _ body: (NameRef) throws(E) -> R
+    ) throws(E) -> R {
         try unsafe span.withUnsafeBufferPointer { (b) throws(E) -> R in
-            guard offset >= 0, length >= 0, offset + length < b.count, let base = b.baseAddress, unsafe b[offset + length] == 0 else {
+            guard offset >= 0, length >= 0, offset + length < b.count, let base = b.baseAddress,
+                unsafe b[offset + length] == 0
+            else {
                 return try body(NameRef.empty)
             }
             let pointer = unsafe UnsafeRawPointer(base + offset).assumingMemoryBound(to: CChar.self)

@@ -17,7 +17,14 @@ private let UTIME_NOW_ = 0x3fff_ffff
 private let UTIME_OMIT_ = 0x3fff_fffe
 
 public enum FileKind: UInt8, Sendable {
-    case unknown = 0, fifo = 1, character = 2, directory = 4, block = 6, regular = 8, symlink = 10, socket = 12
+    case unknown = 0
+    case fifo = 1
+    case character = 2
+    case directory = 4
+    case block = 6
+    case regular = 8
+    case symlink = 10
+    case socket = 12
 
     /// `d_type` of readdir(3), which is `mode >> 12`.
     public init(mode: UInt32) { self = FileKind(rawValue: UInt8((mode >> 12) & 15)) ?? .unknown }
@@ -50,7 +57,8 @@ public struct FileStatus: Sendable {
     public init() {}
 
     public var kind: FileKind { FileKind(mode: mode) }
-    /// Immutable or append-only (STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND): nothing may be removed from such a directory.
+    /// Immutable or append-only (STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND): nothing may be removed from such a
+    /// directory.
     public var isProtected: Bool { attributes & 0x30 != 0 }
     public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     public var isRegular: Bool { mode & 0o170000 == 0o100000 }
@@ -103,10 +111,15 @@ extension FileStatus {
 /// The parts of a device number in the C library's 64-bit form (gnu_dev_major, gnu_dev_minor).
 public enum DeviceNumber {
     public static func make(major: UInt32, minor: UInt32) -> UInt64 {
-        UInt64(major & 0xfff) << 8 | UInt64(major & 0xffff_f000) << 32 | UInt64(minor & 0xff) | UInt64(minor & 0xffff_ff00) << 12
+        UInt64(major & 0xfff) << 8 | UInt64(major & 0xffff_f000) << 32 | UInt64(minor & 0xff) | UInt64(
+            minor & 0xffff_ff00) << 12
     }
-    public static func major(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000) }
-    public static func minor(_ device: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & 0xffff_ff00) }
+    public static func major(_ device: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000)
+    }
+    public static func minor(_ device: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: device & 0xff | (device >> 12) & 0xffff_ff00)
+    }
 }
 
 /// statfs(2).

@@ -6,7 +6,8 @@ private func nodes(of slot: UnsafeMutablePointer<cs_inflight>) -> UnsafeMutableP
     unsafe UnsafeMutableRawPointer(slot + 1).assumingMemoryBound(to: UInt32.self)
 }
 
-/// What a serving thread is in the middle of, and the buffers in which it receives and replies, in memory that outlives the process.
+/// What a serving thread is in the middle of, and the buffers in which it receives and replies, in memory that outlives
+/// the process.
 @safe
 public final class InflightSlot: @unchecked Sendable {
     public let memory: SharedMemory
@@ -31,7 +32,10 @@ public final class InflightSlot: @unchecked Sendable {
         replies = unsafe MutableBytes(UnsafeMutableRawBufferPointer(start: base + length, count: length))
     }
 
-    public enum State: UInt32, Sendable { case idle = 0, begun, replied, forgetting }
+    public enum State: UInt32, Sendable {
+        case idle = 0
+        case begun, replied, forgetting
+    }
     public var state: State { State(rawValue: unsafe record.pointee.state) ?? .idle }
     public var unique: UInt64 { unsafe record.pointee.unique }
     public var opcode: UInt32 { unsafe record.pointee.opcode }
@@ -50,7 +54,8 @@ public final class InflightSlot: @unchecked Sendable {
 
     // ---- by the thread whose slot it is ----
 
-    /// Enters what will be written of `replies` into this process's page tables: the first `always` bytes, and all that a process before this one has used.
+    /// Enters what will be written of `replies` into this process's page tables: the first `always` bytes, and all that
+    /// a process before this one has used.
     public func populateReplies(always: Int) {
         let offset = unsafe replies.buffer.baseAddress.map { unsafe $0 - memory.base } ?? 0
         unsafe cs_populate(memory.fd.raw, memory.base, offset, replies.count, min(always, replies.count))
@@ -96,25 +101,32 @@ public final class InflightSlot: @unchecked Sendable {
     }
     @inline(__always) public func end() { set(.idle) }
     @inline(__always)
-    private func set(_ state: State) { unsafe withUnsafeMutablePointer(to: &record.pointee.state) { p in unsafe cs_store_ordered(p, state.rawValue) } }
+    private func set(_ state: State) {
+        unsafe withUnsafeMutablePointer(to: &record.pointee.state) { p in unsafe cs_store_ordered(p, state.rawValue) }
+    }
 
     // ---- by who waits for it ----
 
     /// When its request began (CLOCK_MONOTONIC).
     public var began: UInt64 { unsafe record.pointee.began }
-    public var locks: ThreadLocks { unsafe withUnsafeMutablePointer(to: &record.pointee.locks) { unsafe ThreadLocks($0) } }
+    public var locks: ThreadLocks {
+        unsafe withUnsafeMutablePointer(to: &record.pointee.locks) { unsafe ThreadLocks($0) }
+    }
     /// What a process that died held is held by nobody.
     public func clearLocks() { unsafe record.pointee.locks = cs_lock_notes() }
 
     // ---- by who comes after it ----
 
     public var lookups: [UInt32] {
-        (0..<Int(min(unsafe record.pointee.lookups, UInt32(CS_INFLIGHT_NODES)))).map { i in unsafe nodes(of: record)[i] }
+        (0..<Int(min(unsafe record.pointee.lookups, UInt32(CS_INFLIGHT_NODES)))).map { i in unsafe nodes(of: record)[i]
+        }
     }
     public var handle: UInt32 { unsafe record.pointee.handle }
     /// Those that no inode has are nobody's.
     public var backings: [UInt32] {
-        (0..<Int(min(unsafe record.pointee.backing_count, 16))).map { i in unsafe withUnsafeMutablePointer(to: &record.pointee.backings.0) { unsafe $0[i] } }
+        (0..<Int(min(unsafe record.pointee.backing_count, 16))).map { i in
+            unsafe withUnsafeMutablePointer(to: &record.pointee.backings.0) { unsafe $0[i] }
+        }
     }
     public var copying: UInt32 { unsafe record.pointee.copying }
     public var isDone: Bool { unsafe record.pointee.done != 0 }
@@ -130,9 +142,11 @@ public final class InflightSlot: @unchecked Sendable {
     public func clearCopying() { unsafe record.pointee.copying = 0 }
 }
 
-/// What the request that this thread serves has done so far, noted where the next process finds it. Each does nothing on a thread without a slot.
+/// What the request that this thread serves has done so far, noted where the next process finds it. Each does nothing
+/// on a thread without a slot.
 ///
-/// With a journal: to be called with its lock held, so that it is true of the records together with what else is changed there.
+/// With a journal: to be called with its lock held, so that it is true of the records together with what else is
+/// changed there.
 public enum Inflight {
     /// A lookup was counted.
     @inline(__always)
@@ -150,7 +164,8 @@ public enum Inflight {
         guard let slot = unsafe cs_inflight() else { return }
         let nodes = unsafe nodes(of: slot)
         let count = Int(unsafe slot.pointee.lookups)
-        guard count > 0, count <= Int(CS_INFLIGHT_NODES), let i = (0..<count).last(where: { unsafe nodes[$0] == node }) else { return }
+        guard count > 0, count <= Int(CS_INFLIGHT_NODES), let i = (0..<count).last(where: { unsafe nodes[$0] == node })
+        else { return }
         unsafe journal.save(nodes + i, 4)
         unsafe nodes[i] = nodes[count - 1]
         unsafe withUnsafeMutablePointer(to: &slot.pointee.lookups) { p in unsafe journal.save(p, 4) }

@@ -1,7 +1,7 @@
 internal import CShims
 
-/// The old content of records that are changed with a lock held: put back by who comes after a process that died meanwhile. A change of records in shared memory is
-/// then done, or not done at all (docs/takeover.md).
+/// The old content of records that are changed with a lock held: put back by who comes after a process that died
+/// meanwhile. A change of records in shared memory is then done, or not done at all (docs/takeover.md).
 ///
 /// A save costs some nanoseconds: the record is copied once for each time that the lock is held.
 @safe
@@ -24,5 +24,7 @@ public struct Journal: @unchecked Sendable {
     /// All is as it should be.
     @inline(__always) public func commit() { unsafe cs_journal_commit(at) }
     /// - Throws: EUCLEAN where more was changed than fits.
-    public func undo() throws(Errno) { try checkedOnce { unsafe cs_journal_undo(at, capacity, memory.base, UInt64(memory.length)) } }
+    public func undo() throws(Errno) {
+        try checkedOnce { unsafe cs_journal_undo(at, capacity, memory.base, UInt64(memory.length)) }
+    }
 }

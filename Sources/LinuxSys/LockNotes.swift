@@ -1,16 +1,21 @@
 internal import CShims
 
-/// One of the locks that a request may hold for longer than an instant, by a number that every thread and every process of a mount understands.
+/// One of the locks that a request may hold for longer than an instant, by a number that every thread and every process
+/// of a mount understands.
 public struct LockKey: Equatable, Sendable {
     public let raw: UInt32
-    public enum Kind: UInt32, Sendable { case directory = 1, claim, redirects, times }
+    public enum Kind: UInt32, Sendable {
+        case directory = 1
+        case claim, redirects, times
+    }
     public init(_ kind: Kind, _ number: UInt32 = 0) { raw = kind.rawValue << 28 | number & 0xfff_ffff }
     init(raw: UInt32) { self.raw = raw }
     public var number: UInt32 { raw & 0xfff_ffff }
     public var kind: Kind? { Kind(rawValue: raw >> 28) }
 }
 
-/// What this thread holds and waits for, noted where others find it who wait for the same (`InflightSlot.locks`). A store or two each; no system call.
+/// What this thread holds and waits for, noted where others find it who wait for the same (`InflightSlot.locks`). A
+/// store or two each; no system call.
 public enum LockNotes {
     @inline(__always) public static func took(_ key: LockKey) { unsafe cs_lock_noted(cs_lock_notes(), key.raw) }
     @inline(__always) public static func gave(_ key: LockKey) { unsafe cs_lock_forgotten(cs_lock_notes(), key.raw) }
@@ -57,7 +62,9 @@ public struct ThreadLocks: Sendable {
         let count = Int(min(n.count, UInt32(CS_LOCKS_HELD)))
         var held: [LockKey] = []
         unsafe withUnsafePointer(to: n.held) { p in
-            for i in 0..<count { unsafe held.append(LockKey(raw: UnsafeRawPointer(p).load(fromByteOffset: i * 4, as: UInt32.self))) }
+            for i in 0..<count {
+                unsafe held.append(LockKey(raw: UnsafeRawPointer(p).load(fromByteOffset: i * 4, as: UInt32.self)))
+            }
         }
         self.held = held
         waiting = n.waiting == 0 ? nil : LockKey(raw: n.waiting)

@@ -1,16 +1,19 @@
 internal import CShims
 
-/// The order in which locks are taken (docs/architecture.md). Debug builds check each lock that has a rank against those that its thread holds;
-/// what is wrong is said on stderr and counted. Release builds know nothing of it.
+/// The order in which locks are taken (docs/architecture.md). Debug builds check each lock that has a rank against
+/// those that its thread holds; what is wrong is said on stderr and counted. Release builds know nothing of it.
 public enum LockRank: UInt32, Sendable {
-    case unranked = 0, redirects, claim, directory, times, leaf
+    case unranked = 0
+    case redirects, claim, directory, times, leaf
 }
 
 public enum LockOrder {
     /// How often a lock was taken out of order in this process. Always 0 in a release build.
     public static var violations: Int { Int(cs_rank_violations()) }
     /// Whether this thread holds something that comes after this lock. Always false in a release build.
-    public static func isBroken(by rank: LockRank, _ order: UInt32 = 0) -> Bool { cs_rank_breach(UInt64(rank.rawValue) << 32 | UInt64(order)) != 0 }
+    public static func isBroken(by rank: LockRank, _ order: UInt32 = 0) -> Bool {
+        cs_rank_breach(UInt64(rank.rawValue) << 32 | UInt64(order)) != 0
+    }
     /// What is taken next must come after all that is held; within a rank by `order`.
     @inline(__always)
     public static func taken(_ rank: LockRank, _ order: UInt32 = 0) {
@@ -26,8 +29,8 @@ public enum LockOrder {
     }
 }
 
-/// A lock or a thread that pthreads refuse in a program that is right: it is never gone on without. Says so and ends the process, whose successor takes over where the mount has
-/// a guardian (docs/takeover.md).
+/// A lock or a thread that pthreads refuse in a program that is right: it is never gone on without. Says so and ends
+/// the process, whose successor takes over where the mount has a guardian (docs/takeover.md).
 func holds(_ error: Int32, _ what: StaticString) {
     if error != 0 { unsafe cs_lock_fault(UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self), error) }
 }
@@ -82,13 +85,18 @@ public final class Condition: @unchecked Sendable {
         unsafe storage.deallocate()
     }
     /// - Precondition: the caller holds `mutex`.
-    public func wait(_ mutex: Mutex) { holds(unsafe cs_cond_wait(storage, mutex.raw, -1), "a condition cannot be waited for") }
+    public func wait(_ mutex: Mutex) {
+        holds(unsafe cs_cond_wait(storage, mutex.raw, -1), "a condition cannot be waited for")
+    }
     /// Returns after so long, too.
-    public func wait(_ mutex: Mutex, milliseconds: Int32) { holds(unsafe cs_cond_wait(storage, mutex.raw, milliseconds), "a condition cannot be waited for") }
+    public func wait(_ mutex: Mutex, milliseconds: Int32) {
+        holds(unsafe cs_cond_wait(storage, mutex.raw, milliseconds), "a condition cannot be waited for")
+    }
     public func broadcast() { holds(unsafe cs_cond_broadcast(storage), "a condition cannot be told") }
 }
 
-/// A pthread read/write lock that lets a waiting writer go first. A thread must not take it twice, not even for reading.
+/// A pthread read/write lock that lets a waiting writer go first. A thread must not take it twice, not even for
+/// reading.
 @safe
 public final class RWLock: @unchecked Sendable {
     private let storage: UnsafeMutableRawPointer
@@ -111,7 +119,8 @@ public final class RWLock: @unchecked Sendable {
         LockOrder.taken(rank, order)
         return true
     }
-    /// - Throws: EDEADLK where this thread holds it, ETIMEDOUT (`milliseconds` < 0: never), EAGAIN where it has too many readers.
+    /// - Throws: EDEADLK where this thread holds it, ETIMEDOUT (`milliseconds` < 0: never), EAGAIN where it has too
+    ///   many readers.
     public func lock(exclusively: Bool, milliseconds: Int32 = -1) throws(Errno) {
         let error = unsafe cs_rwlock_lock(storage, exclusively ? 1 : 0, milliseconds)
         if error != 0 { throw Errno(error) }
@@ -125,11 +134,15 @@ public final class RWLock: @unchecked Sendable {
     @inline(__always)
     public func shared<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R { try holding(exclusively: false, body) }
     @inline(__always)
-    public func exclusive<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R { try holding(exclusively: true, body) }
+    public func exclusive<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        try holding(exclusively: true, body)
+    }
     @inline(__always)
     private func holding<R, E: Error>(exclusively: Bool, _ body: () throws(E) -> R) throws(E) -> R {
         if !tryLock(exclusively: exclusively) {
-            do throws(Errno) { try lock(exclusively: exclusively) } catch { holds(error.code, "a lock cannot be taken") }
+            do throws(Errno) { try lock(exclusively: exclusively) } catch {
+                holds(error.code, "a lock cannot be taken")
+            }
         }
         defer { unlock() }
         return try body()

@@ -63,8 +63,10 @@ extension FD {
         try checkedAsOwner { unsafe cs_chmod_at(raw, name.base, mode) }
     }
     public func setTimes(_ name: NameRef, access: Timestamp, modification: Timestamp) throws(Errno) {
-        var times = (timespec(tv_sec: Int(access.seconds), tv_nsec: Int(access.nanoseconds)),
-                     timespec(tv_sec: Int(modification.seconds), tv_nsec: Int(modification.nanoseconds)))
+        var times = (
+            timespec(tv_sec: Int(access.seconds), tv_nsec: Int(access.nanoseconds)),
+            timespec(tv_sec: Int(modification.seconds), tv_nsec: Int(modification.nanoseconds))
+        )
         let flags = AT_SYMLINK_NOFOLLOW | (name.isEmpty ? AT_EMPTY_PATH_ : 0)
         try checkedAsOwner {
             unsafe withUnsafePointer(to: &times) { p in
@@ -75,6 +77,8 @@ extension FD {
         }
     }
     public func checkAccess(_ name: NameRef, _ mode: Int32, effective: Bool) throws(Errno) {
-        try checkedAsOwner { unsafe cs_faccessat2(raw, name.base, mode, (effective ? 0x200 : 0) | (name.isEmpty ? AT_EMPTY_PATH_ : 0)) }
+        try checkedAsOwner {
+            unsafe cs_faccessat2(raw, name.base, mode, (effective ? 0x200 : 0) | (name.isEmpty ? AT_EMPTY_PATH_ : 0))
+        }
     }
 }

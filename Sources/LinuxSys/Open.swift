@@ -2,7 +2,8 @@ internal import CShims
 internal import Glibc
 
 extension FD {
-    /// openat(2), always with O_CLOEXEC. One component and O_NOFOLLOW cannot leave the directory; for paths see `openBeneath`.
+    /// openat(2), always with O_CLOEXEC. One component and O_NOFOLLOW cannot leave the directory; for paths see
+    /// `openBeneath`.
     public func open(_ name: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat(raw, name.base, flags, mode) }))
     }
@@ -11,26 +12,41 @@ extension FD {
     /// NO_MAGICLINKS). EXDEV or ELOOP for a path that tries.
     public func openBeneath(_ path: NameRef, _ flags: Int32, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_SYMLINKS | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checkedAsOwner {
-            unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve)
-        }))
+        return OwnedFD(
+            adopting: Int32(
+                try checkedAsOwner {
+                    unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve)
+                }))
     }
 
-    /// What has one name in this directory, and nothing that is mounted over it (RESOLVE_NO_XDEV): EXDEV then, and what is mounted is not asked for anything.
+    /// What has one name in this directory, and nothing that is mounted over it (RESOLVE_NO_XDEV): EXDEV then, and what
+    /// is mounted is not asked for anything.
     public func openUncrossed(_ name: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_NO_XDEV | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, name.base, UInt64(UInt32(bitPattern: flags | O_NOFOLLOW)), 0, resolve) }))
+        return OwnedFD(
+            adopting: Int32(
+                try checkedAsOwner {
+                    unsafe cs_openat2(raw, name.base, UInt64(UInt32(bitPattern: flags | O_NOFOLLOW)), 0, resolve)
+                }))
     }
-    /// A path below this directory by way of symlinks too, as long as none leads out (RESOLVE_BENEATH, NO_MAGICLINKS): EXDEV for one that does.
+    /// A path below this directory by way of symlinks too, as long as none leads out (RESOLVE_BENEATH, NO_MAGICLINKS):
+    /// EXDEV for one that does.
     public func openInside(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_BENEATH | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+        return OwnedFD(
+            adopting: Int32(
+                try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) })
+        )
     }
 
-    /// A path as a process sees it whose root this directory is (RESOLVE_IN_ROOT): symlinks, absolute ones too, and `..` stay inside.
+    /// A path as a process sees it whose root this directory is (RESOLVE_IN_ROOT): symlinks, absolute ones too, and
+    /// `..` stay inside.
     public func openInRoot(_ path: NameRef, _ flags: Int32) throws(Errno) -> OwnedFD {
         let resolve = UInt64(CS_RESOLVE_IN_ROOT | CS_RESOLVE_NO_MAGICLINKS)
-        return OwnedFD(adopting: Int32(try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) }))
+        return OwnedFD(
+            adopting: Int32(
+                try checkedAsOwner { unsafe cs_openat2(raw, path.base, UInt64(UInt32(bitPattern: flags)), 0, resolve) })
+        )
     }
 
     /// A directory by one name, for use with the `…at` calls and for reading it.

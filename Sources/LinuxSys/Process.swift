@@ -5,7 +5,8 @@ internal import Glibc
 public enum Process {
     /// fork(2): 0 in the child. Only before the first thread.
     public static func fork() throws(Errno) -> Int32 { Int32(try checked { cs_fork() }) }
-    /// fork(2) with one table of descriptors for both: what the child opens stays open when it is dead. Only before the first thread.
+    /// fork(2) with one table of descriptors for both: what the child opens stays open when it is dead. Only before the
+    /// first thread.
     public static func forkSharingFiles() throws(Errno) -> Int32 { Int32(try checked { cs_fork_sharing_files() }) }
     /// Numbers of all descriptors of this process.
     public static var openDescriptors: [Int32] {
@@ -14,10 +15,14 @@ public enum Process {
             let directory = try FD.currentDirectory.open(FileName("/proc/self/fd"), OpenFlags.directory)
             var reader = DirectoryReader(directory.fd)
             try reader.forEach { (name, _, _) throws(Errno) in
-                if let number = Int32(String(decoding: name.bytes, as: UTF8.self)), number != directory.number { numbers.append(number) }
+                if let number = Int32(String(decoding: name.bytes, as: UTF8.self)), number != directory.number {
+                    numbers.append(number)
+                }
                 return true
             }
-        } catch { /* Without /proc none are known, and none is closed. */ }
+        } catch {
+            // Without /proc none are known, and none is closed.
+        }
         return numbers
     }
     /// SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD wait for `nextSignal`.
@@ -41,7 +46,8 @@ public enum Process {
     public static var parent: Int32 { getppid() }
     /// SIGABRT for this process: a core, where the machine keeps them, says what every thread was doing.
     public static func abort() { Glibc.abort() }
-    /// How eagerly the kernel ends this process for want of memory: -1000 never, 0 as others (proc_pid_oom_score_adj(5)). False: not allowed.
+    /// How eagerly the kernel ends this process for want of memory: -1000 never, 0 as others
+    /// (proc_pid_oom_score_adj(5)). False: not allowed.
     @discardableResult
     public static func setKillPreference(_ score: Int32) -> Bool { cs_prefer_to_kill(score) >= 0 }
     public static func newSession() throws(Errno) { try checked { cs_setsid() } }
@@ -50,7 +56,9 @@ public enum Process {
         var ends: (Int32, Int32) = (-1, -1)
         try checked {
             unsafe withUnsafeMutablePointer(to: &ends) { p in
-                unsafe UnsafeMutableRawPointer(p).withMemoryRebound(to: Int32.self, capacity: 2) { unsafe cs_pipe2($0, O_CLOEXEC) }
+                unsafe UnsafeMutableRawPointer(p).withMemoryRebound(to: Int32.self, capacity: 2) {
+                    unsafe cs_pipe2($0, O_CLOEXEC)
+                }
             }
         }
         return (FD(raw: ends.0), FD(raw: ends.1))
@@ -62,12 +70,15 @@ public enum Process {
             unsafe a.withRef { name in unsafe strdup(name.base) }
         }
         unsafe pointers.append(nil)
-        let result = path.withRef { p in unsafe pointers.withUnsafeBufferPointer { unsafe cs_execv(p.base, $0.baseAddress) } }
-        for unsafe pointer in unsafe pointers { unsafe free(pointer) }
+        let result = path.withRef { p in
+            unsafe pointers.withUnsafeBufferPointer { unsafe cs_execv(p.base, $0.baseAddress) }
+        }
+        unsafe pointers.forEach { unsafe free($0) }
         return Errno(Int32(truncatingIfNeeded: -result))
     }
 
-    /// Replaces this process by a program that is open, with the environment it has; returns only with the reason why it could not. Allocates nothing.
+    /// Replaces this process by a program that is open, with the environment it has; returns only with the reason why
+    /// it could not. Allocates nothing.
     public static func execute(_ program: FD, _ arguments: ArgumentVector) -> Errno {
         unsafe Errno(Int32(truncatingIfNeeded: -cs_exec_descriptor(program.raw, arguments.pointers)))
     }
@@ -94,14 +105,19 @@ public enum Process {
 
     /// Of its first thread (proc_pid_tid_children(5)); none where the kernel does not tell.
     public static func children(of pid: Int32) -> [Int32] {
-        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/task/\(pid)/children"), 0), let text = try? file.fd.readAll(limit: 65536) else { return [] }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/task/\(pid)/children"), 0),
+            let text = try? file.fd.readAll(limit: 65536)
+        else { return [] }
         return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }
-    /// As `isAlive`, and it has not ended: a process that nobody has waited for yet is one still, and does nothing (state Z, proc_pid_stat(5)).
+    /// As `isAlive`, and it has not ended: a process that nobody has waited for yet is one still, and does nothing
+    /// (state Z, proc_pid_stat(5)).
     public static func isRunning(_ pid: Int32) -> Bool {
         guard isAlive(pid) else { return false }
-        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0), let text = try? file.fd.readAll(limit: 4096),
-              let end = text.lastIndex(of: UInt8(ascii: ")")), end + 2 < text.count else { return false }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0),
+            let text = try? file.fd.readAll(limit: 4096),
+            let end = text.lastIndex(of: UInt8(ascii: ")")), end + 2 < text.count
+        else { return false }
         return text[end + 2] != UInt8(ascii: "Z") && text[end + 2] != UInt8(ascii: "X")
     }
 
@@ -113,13 +129,16 @@ public enum Process {
         _ = unsafe cs_raise_nofile(&limit)
         return limit
     }
-    /// A call that is refused because of an object's mode is made once more where the mode does not count, if the object is this user's and of this group
-    /// (`cs_as_owner`): for a process that asks for permission elsewhere before. Needs user namespaces; without, all is as it was.
+    /// A call that is refused because of an object's mode is made once more where the mode does not count, if the
+    /// object is this user's and of this group (`cs_as_owner`): for a process that asks for permission elsewhere
+    /// before. Needs user namespaces; without, all is as it was.
     public static func overrideOwnModes() { cs_act_as_owner(1) }
-    /// The limit of the size of files (RLIMIT_FSIZE) is for who writes, and the kernel holds callers to theirs. What they write through us has no other one, as far as
-    /// this process may lift its own, and no signal ends it (SIGXFSZ).
+    /// The limit of the size of files (RLIMIT_FSIZE) is for who writes, and the kernel holds callers to theirs. What
+    /// they write through us has no other one, as far as this process may lift its own, and no signal ends it
+    /// (SIGXFSZ).
     public static func liftFileSizeLimit() { cs_lift_fsize() }
-    /// Two heaps for all threads. One for each costs three system calls and 130 KiB a thread, and nothing on a request's way allocates.
+    /// Two heaps for all threads. One for each costs three system calls and 130 KiB a thread, and nothing on a
+    /// request's way allocates.
     public static func limitArenas() { cs_limit_arenas(2) }
     public static func setName(_ name: StaticString) {
         _ = unsafe cs_prctl_name(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
@@ -129,7 +148,9 @@ public enum Process {
     public static func restoreSignal(_ number: Int32) { _ = cs_signal_default(number) }
     public static func ignoreSignal(_ number: Int32) { _ = cs_signal_ignore(number) }
     /// A signal becomes a byte in a pipe.
-    public static func sendSignal(_ number: Int32, to pipe: FD) throws(Errno) { try checked { cs_signal_to_fd(number, pipe.raw) } }
+    public static func sendSignal(_ number: Int32, to pipe: FD) throws(Errno) {
+        try checked { cs_signal_to_fd(number, pipe.raw) }
+    }
 }
 
 /// Capability numbers of <linux/capability.h>.
@@ -150,10 +171,12 @@ extension Process {
 }
 
 public enum ThreadCredentials {
-    /// Does something as a caller: what is made belongs to it, with its umask or the directory's default ACL, as if it had made it in
-    /// the layer itself. Root costs nothing, another user four short system calls, a new umask one.
+    /// Does something as a caller: what is made belongs to it, with its umask or the directory's default ACL, as if it
+    /// had made it in the layer itself. Root costs nothing, another user four short system calls, a new umask one.
     @inline(__always)
-    public static func acting<R: ~Copyable>(uid: UInt32, gid: UInt32, umask: UInt32, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+    public static func acting<R: ~Copyable>(
+        uid: UInt32, gid: UInt32, umask: UInt32, _ body: () throws(Errno) -> R
+    ) throws(Errno) -> R {
         try checkedOnce { cs_become(uid, gid, umask) }
         defer { cs_become_self(uid, gid) }
         return try body()
@@ -179,7 +202,9 @@ public enum Clock {
 }
 
 public enum Mounts {
-    public static func mount(source: FileName, target: FileName, type: FileName, flags: UInt, data: FileName) throws(Errno) {
+    public static func mount(
+        source: FileName, target: FileName, type: FileName, flags: UInt, data: FileName
+    ) throws(Errno) {
         try source.withRef { (s) throws(Errno) in
             try target.withRef { (t) throws(Errno) in
                 try type.withRef { (ty) throws(Errno) in
@@ -190,13 +215,16 @@ public enum Mounts {
             }
         }
     }
-    /// Other flags of a mount and of its filesystem (MS_REMOUNT): all MS_* that are to be there. No options of the filesystem.
+    /// Other flags of a mount and of its filesystem (MS_REMOUNT): all MS_* that are to be there. No options of the
+    /// filesystem.
     public static func remount(_ target: FileName, flags: UInt) throws(Errno) {
         try mount(source: "none", target: target, type: "none", flags: flags | 32, data: "")
     }
     /// Of all mounts of this namespace: what is mounted here is mounted nowhere else (MS_SLAVE, mount_namespaces(7)).
     public static func stopPropagation() throws(Errno) {
-        try FileName("/").withRef { (t) throws(Errno) in _ = try checked { unsafe cs_mount(t.base, t.base, t.base, 0x8_0000 | 0x4000, t.base) } }
+        try FileName("/").withRef { (t) throws(Errno) in
+            _ = try checked { unsafe cs_mount(t.base, t.base, t.base, 0x8_0000 | 0x4000, t.base) }
+        }
     }
     /// umount2(2); never follows a symlink at the end of the path.
     public static func unmount(_ target: FileName, lazily: Bool) throws(Errno) {

@@ -4,7 +4,9 @@ internal import CShims
 @safe
 public final class RingAnchor: @unchecked Sendable {
     fileprivate let descriptor: OwnedFD
-    public init() throws(Errno) { descriptor = OwnedFD(adopting: Int32(truncatingIfNeeded: try checked { cs_ring_anchor_open() })) }
+    public init() throws(Errno) {
+        descriptor = OwnedFD(adopting: Int32(truncatingIfNeeded: try checked { cs_ring_anchor_open() }))
+    }
 }
 
 /// An io_uring instance for FUSE's commands (ring.c): made by anybody, used by the thread that enables it and no other.
@@ -13,7 +15,8 @@ public final class Ring: @unchecked Sendable {
     private let raw: UnsafeMutableRawPointer
 
     /// Room for two commands, one that waits for a request and one that follows it, and for the anchor.
-    /// - Throws: ENOSYS, EPERM where io_uring is missing or forbidden (kernel.io_uring_disabled, seccomp); EINVAL before Linux 6.1.
+    /// - Throws: ENOSYS, EPERM where io_uring is missing or forbidden (kernel.io_uring_disabled, seccomp); EINVAL
+    ///   before Linux 6.1.
     public init() throws(Errno) {
         var ring: UnsafeMutableRawPointer?
         try checked { unsafe cs_ring_open(4, &ring) }
@@ -25,10 +28,14 @@ public final class Ring: @unchecked Sendable {
     public func enable() throws(Errno) { try checked { unsafe cs_ring_enable(raw) } }
 
     /// Once, before the first command.
-    public func hold(_ anchor: RingAnchor) throws(Errno) { try checked { unsafe cs_ring_anchor(raw, anchor.descriptor.fd.raw) } }
+    public func hold(_ anchor: RingAnchor) throws(Errno) {
+        try checked { unsafe cs_ring_anchor(raw, anchor.descriptor.fd.raw) }
+    }
 
     /// Queues a FUSE command, which goes with the next `wait`. `vectors`: two iovecs that live as long as the command.
-    @unsafe public func fuse(_ device: FD, _ command: UInt32, vectors: UnsafeRawPointer, commit: UInt64, queue: UInt16) throws(Errno) {
+    @unsafe public func fuse(
+        _ device: FD, _ command: UInt32, vectors: UnsafeRawPointer, commit: UInt64, queue: UInt16
+    ) throws(Errno) {
         try checked { unsafe cs_ring_fuse(raw, device.raw, command, vectors, commit, queue) }
     }
     /// Submits what is queued, for whom somebody else waits.
@@ -41,7 +48,8 @@ public final class Ring: @unchecked Sendable {
         return result
     }
 
-    /// Processors that the kernel may ever have, running or not (/sys/devices/system/cpu/possible): FUSE wants a queue for each.
+    /// Processors that the kernel may ever have, running or not (/sys/devices/system/cpu/possible): FUSE wants a queue
+    /// for each.
     public static var possibleProcessors: Int? {
         do throws(Errno) {
             let file = try FD.currentDirectory.open(FileName("/sys/devices/system/cpu/possible"), 0)

@@ -1,20 +1,24 @@
 internal import CShims
 internal import Glibc
 
-/// A thread of this machine, by its number (gettid(2)). Only while the thread is known to live: the kernel gives numbers out again.
+/// A thread of this machine, by its number (gettid(2)). Only while the thread is known to live: the kernel gives
+/// numbers out again.
 public struct ThreadNumber: Equatable, Sendable {
     public let raw: Int32
     public init(raw: Int32) { self.raw = raw }
     public static var current: ThreadNumber { ThreadNumber(raw: Int32(truncatingIfNeeded: cs_thread_number())) }
 
     /// The two policies of sched(7) that ordinary threads have here; the nice value is another matter and stays.
-    public enum Policy: Int32, Sendable { case other = 0, idle = 5 }
+    public enum Policy: Int32, Sendable {
+        case other = 0
+        case idle = 5
+    }
 
     /// Nil: another policy, or one that threads do not hand on (SCHED_RESET_ON_FORK).
     public var policy: Policy? { Policy(rawValue: Int32(truncatingIfNeeded: cs_policy(raw))) }
 
-    /// - Throws: EPERM on the way back from `.idle`, without CAP_SYS_NICE in the first user namespace or room in RLIMIT_NICE
-    ///   (user_check_sched_setscheduler).
+    /// - Throws: EPERM on the way back from `.idle`, without CAP_SYS_NICE in the first user namespace or room in
+    ///   RLIMIT_NICE (user_check_sched_setscheduler).
     public func set(_ policy: Policy) throws(Errno) { try checked { cs_set_policy(raw, policy.rawValue) } }
 
     /// On this processor alone.
@@ -26,7 +30,8 @@ public struct ThreadNumber: Equatable, Sendable {
     /// On each that this process was started with.
     public func unpin() throws(Errno) { try checked { cs_set_all_processors(raw) } }
 
-    /// This thread seldom runs, and not for long, but then at once: the lowest nice value, and a slice shorter than others' (PREEMPT_SHORT).
+    /// This thread seldom runs, and not for long, but then at once: the lowest nice value, and a slice shorter than
+    /// others' (PREEMPT_SHORT).
     /// - Throws: EPERM without CAP_SYS_NICE.
     public static func becomeUrgent() throws(Errno) { try checked { cs_thread_urgent(-20, 100_000) } }
 }
@@ -53,7 +58,8 @@ public final class ThreadWatch: Sendable {
         }
     }
 
-    /// Nanoseconds that the thread could have run and was not let; one wait is added when it is over (sched_info_arrive). Nil: not counted here.
+    /// Nanoseconds that the thread could have run and was not let; one wait is added when it is over
+    /// (sched_info_arrive). Nil: not counted here.
     public var waited: UInt64? {
         read(schedstat.fd) { text in
             let numbers = text.split { !(0x30...0x39).contains($0) }

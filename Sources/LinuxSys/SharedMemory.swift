@@ -9,7 +9,8 @@ public final class SharedMemory: @unchecked Sendable {
     public let length: Int
     private let file: OwnedFD
 
-    /// - Parameter addresses: the first of them that is free, and nowhere else (EEXIST where something is at the last); 0: anywhere.
+    /// - Parameter addresses: the first of them that is free, and nowhere else (EEXIST where something is at the
+    ///   last); 0: anywhere.
     public init(file: consuming OwnedFD, length: Int, writable: Bool, at addresses: [UInt] = [0]) throws(Errno) {
         var code: Int32 = EINVAL
         var mapped: UnsafeMutableRawPointer?
@@ -25,14 +26,17 @@ public final class SharedMemory: @unchecked Sendable {
     public convenience init(name: StaticString, length: Int) throws(Errno) {
         try self.init(file: try SharedMemory.file(name: name, length: length), length: length, writable: true)
     }
-    /// The same at an address that another program will find free, too: far from where the kernel puts programs, heaps, libraries and stacks. Where that
-    /// cannot be had (an address space of 39 bits knows only the second), anywhere.
+    /// The same at an address that another program will find free, too: far from where the kernel puts programs, heaps,
+    /// libraries and stacks. Where that cannot be had (an address space of 39 bits knows only the second), anywhere.
     public convenience init(name: StaticString, lastingLength length: Int) throws(Errno) {
-        try self.init(file: try SharedMemory.file(name: name, length: length), length: length, writable: true, at: [0x1000_0000_0000, 0x10_0000_0000, 0])
+        try self.init(
+            file: try SharedMemory.file(name: name, length: length), length: length, writable: true,
+            at: [0x1000_0000_0000, 0x10_0000_0000, 0])
     }
     deinit { _ = unsafe cs_unmap(base, length) }
 
-    /// No file where this user may have none of that length (RLIMIT_FSIZE, a hard limit): what is mapped then is shared with forked processes alone.
+    /// No file where this user may have none of that length (RLIMIT_FSIZE, a hard limit): what is mapped then is shared
+    /// with forked processes alone.
     private static func file(name: StaticString, length: Int) throws(Errno) -> OwnedFD {
         do throws(Errno) {
             let file = try anonymousFile(name: name)
@@ -66,11 +70,21 @@ extension StaticString {
 public enum Atomics {
     @inline(__always) public static func load(_ p: UnsafePointer<UInt64>) -> UInt64 { unsafe cs_load64(p) }
     @inline(__always) public static func load(_ p: UnsafePointer<UInt32>) -> UInt32 { unsafe cs_load32(p) }
-    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt64>) -> UInt64 { unsafe cs_load64_acquire(p) }
-    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt32>) -> UInt32 { unsafe cs_load32_acquire(p) }
-    @inline(__always) public static func store(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) { unsafe cs_store64(p, v) }
-    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) { unsafe cs_store64_release(p, v) }
-    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt32>, _ v: UInt32) { unsafe cs_store32_release(p, v) }
+    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt64>) -> UInt64 {
+        unsafe cs_load64_acquire(p)
+    }
+    @inline(__always) public static func loadAcquire(_ p: UnsafePointer<UInt32>) -> UInt32 {
+        unsafe cs_load32_acquire(p)
+    }
+    @inline(__always) public static func store(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) {
+        unsafe cs_store64(p, v)
+    }
+    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) {
+        unsafe cs_store64_release(p, v)
+    }
+    @inline(__always) public static func storeRelease(_ p: UnsafeMutablePointer<UInt32>, _ v: UInt32) {
+        unsafe cs_store32_release(p, v)
+    }
     @inline(__always) @discardableResult
     public static func add(_ p: UnsafeMutablePointer<UInt64>, _ v: UInt64) -> UInt64 { unsafe cs_add64(p, v) }
     @inline(__always) @discardableResult

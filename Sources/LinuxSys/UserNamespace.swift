@@ -1,20 +1,24 @@
 internal import CShims
 internal import Glibc
 
-/// A user namespace, in which an ordinary user can be root, and the mount namespace that belongs to it (user_namespaces(7)). All of it before a process's first thread.
+/// A user namespace, in which an ordinary user can be root, and the mount namespace that belongs to it
+/// (user_namespaces(7)). All of it before a process's first thread.
 public struct UserNamespace: ~Copyable {
     /// Which ones a process is in, to be compared. As a text in which no blanks are.
     public struct Identity: Equatable, Sendable {
         /// As the kernel writes them: `user:[4026531837]`. They are given out again as soon as the namespaces are gone.
         public let users: FileName, mounts: FileName
-        /// What tells others with the same numbers: the mount namespace's own id (0 before Linux 6.11), and who is who in the user namespace.
+        /// What tells others with the same numbers: the mount namespace's own id (0 before Linux 6.11), and who is who
+        /// in the user namespace.
         public let mark: FileName
         public init?(text: ArraySlice<UInt8>) {
             let words = text.split(separator: 0x20).map { FileName(bytes: $0) }
             guard words.count == 3 else { return nil }
             (users, mounts, mark) = (words[0], words[1], words[2])
         }
-        fileprivate init(users: FileName, mounts: FileName, mark: FileName) { (self.users, self.mounts, self.mark) = (users, mounts, mark) }
+        fileprivate init(users: FileName, mounts: FileName, mark: FileName) {
+            (self.users, self.mounts, self.mark) = (users, mounts, mark)
+        }
         public var text: [UInt8] { Array("\(users) \(mounts) \(mark)".utf8) }
         /// Of the numbers alone, as that is quick.
         public func mayBe(_ process: FD) -> Bool {
@@ -44,9 +48,13 @@ public struct UserNamespace: ~Copyable {
         var mark = Array("\(id)".utf8)
         for name in [FileName("uid_map"), FileName("gid_map")] {
             let map = try process.open(name, O_RDONLY)
-            mark += [0x2c] + (try map.fd.readAll(limit: 1 << 16)).split { $0 == 0x20 || $0 == 0x0a }.joined(separator: [0x3a])
+            mark +=
+                [0x2c]
+                + (try map.fd.readAll(limit: 1 << 16)).split { $0 == 0x20 || $0 == 0x0a }.joined(separator: [0x3a])
         }
-        return Identity(users: try process.readLink(FileName("ns/user")), mounts: try process.readLink(FileName("ns/mnt")), mark: FileName(bytes: mark))
+        return Identity(
+            users: try process.readLink(FileName("ns/user")), mounts: try process.readLink(FileName("ns/mnt")),
+            mark: FileName(bytes: mark))
     }
     public static func own() throws(Errno) -> Identity {
         let process = try FD.currentDirectory.open(FileName("/proc/self"), OpenFlags.path | OpenFlags.directory)
@@ -59,12 +67,18 @@ public struct UserNamespace: ~Copyable {
         return try parent.fd.path() == UserNamespace.own().users
     }
 
-    /// This process goes there, and is root there if the namespace is its user's. There is no way back. Its current directory stays the same one, if it may be entered.
+    /// This process goes there, and is root there if the namespace is its user's. There is no way back. Its current
+    /// directory stays the same one, if it may be entered.
     public func enter() throws(Errno) {
         var here: FD?
-        do throws(Errno) { here = try FD.currentDirectory.open(NameRef.dot, OpenFlags.path | OpenFlags.directory).release() } catch { /* It may not be entered: none, then. */ }
+        do throws(Errno) {
+            here = try FD.currentDirectory.open(NameRef.dot, OpenFlags.path | OpenFlags.directory).release()
+        } catch {
+            // It may not be entered: none, then.
+        }
         defer { here?.close() }
-        let path = try? here?.path(), status = try? here?.status()
+        let path = try? here?.path()
+        let status = try? here?.status()
         try checked { cs_setns(users.number, CLONE_NEWUSER) }
         // Moves the current directory to the namespace's root.
         try checked { cs_setns(mounts.number, CLONE_NEWNS) }
@@ -81,17 +95,22 @@ public struct UserNamespace: ~Copyable {
         }
     }
 
-    /// This process gets new ones. It has no number in it that it could act under until somebody outside has written its maps.
+    /// This process gets new ones. It has no number in it that it could act under until somebody outside has written
+    /// its maps.
     public static func make() throws(Errno) { try checked { cs_unshare(CLONE_NEWUSER | CLONE_NEWNS) } }
-    /// With the group of root, too, whatever group it had outside. Supplementary groups stay: they are what the user may reach out there.
+    /// With the group of root, too, whatever group it had outside. Supplementary groups stay: they are what the user
+    /// may reach out there.
     public static func becomeRoot() throws(Errno) { try checked { cs_become_root() } }
 
     /// How many users, and groups, there are in this process's namespace, at most 2^32.
     public static var userCount: UInt64 { ranges(FileName("/proc/self/uid_map")).reduce(0) { $0 + UInt64($1.count) } }
     public static var groupCount: UInt64 { ranges(FileName("/proc/self/gid_map")).reduce(0) { $0 + UInt64($1.count) } }
-    public static func hasGroup(_ gid: UInt32) -> Bool { ranges(FileName("/proc/self/gid_map")).contains { gid >= $0.start && gid - $0.start < $0.count } }
+    public static func hasGroup(_ gid: UInt32) -> Bool {
+        ranges(FileName("/proc/self/gid_map")).contains { gid >= $0.start && gid - $0.start < $0.count }
+    }
     private static func ranges(_ map: FileName) -> [SubordinateIDs.Range] {
-        guard let file = try? FD.currentDirectory.open(map, O_RDONLY), let text = try? file.fd.readAll(limit: 1 << 20) else { return [] }
+        guard let file = try? FD.currentDirectory.open(map, O_RDONLY), let text = try? file.fd.readAll(limit: 1 << 20)
+        else { return [] }
         return text.split(separator: 0x0a).compactMap { line in
             let n = line.split(separator: 0x20).compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
             return n.count == 3 ? SubordinateIDs.Range(start: n[0], count: n[2]) : nil
@@ -116,16 +135,21 @@ public enum SubordinateIDs {
         }
     }
 
-    /// Those that overlap an earlier one are left out, as the kernel takes none of it then: a range may stand there by name and by number.
+    /// Those that overlap an earlier one are left out, as the kernel takes none of it then: a range may stand there by
+    /// name and by number.
     /// - Parameters:
     ///   - text: of /etc/subuid or /etc/subgid: `NAME:START:COUNT`, the name a user's, or their number.
     public static func ranges(of user: UInt32, name: [UInt8]?, in text: [UInt8]) -> [Range] {
         var found: [Range] = []
         for line in text.split(separator: 0x0a) {
             let fields = line.split(separator: 0x3a, omittingEmptySubsequences: false)
-            guard fields.count == 3, let start = number(fields[1]), let count = number(fields[2]), count > 0, !start.addingReportingOverflow(count).overflow else { continue }
+            guard fields.count == 3, let start = number(fields[1]), let count = number(fields[2]), count > 0,
+                !start.addingReportingOverflow(count).overflow
+            else { continue }
             guard name.map({ fields[0].elementsEqual($0) }) == true || number(fields[0]) == user else { continue }
-            if !found.contains(where: { start < $0.start + $0.count && $0.start < start + count }) { found.append(Range(start: start, count: count)) }
+            if !found.contains(where: { start < $0.start + $0.count && $0.start < start + count }) {
+                found.append(Range(start: start, count: count))
+            }
         }
         return found
     }
@@ -133,7 +157,8 @@ public enum SubordinateIDs {
     public static func groups(of user: UInt32, name: [UInt8]?) -> [Range] { read(FileName("/etc/subgid"), user, name) }
 
     private static func read(_ path: FileName, _ user: UInt32, _ name: [UInt8]?) -> [Range] {
-        guard let file = try? FD.currentDirectory.open(path, O_RDONLY), let text = try? file.fd.readAll(limit: 16 << 20) else { return [] }
+        guard let file = try? FD.currentDirectory.open(path, O_RDONLY), let text = try? file.fd.readAll(limit: 16 << 20)
+        else { return [] }
         return ranges(of: user, name: name, in: text)
     }
     private static func number(_ text: ArraySlice<UInt8>) -> UInt32? { UInt32(String(decoding: text, as: UTF8.self)) }

@@ -1,18 +1,20 @@
 internal import CShims
 internal import Glibc
 
-/// Who waits for what this thread does: the thread that made the system call which became our request. Long work asks whether it
-/// was killed meanwhile, as the kernel's own long work does (fatal_signal_pending); other signals wait until the call is over.
+/// Who waits for what this thread does: the thread that made the system call which became our request. Long work asks
+/// whether it was killed meanwhile, as the kernel's own long work does (fatal_signal_pending); other signals wait until
+/// the call is over.
 ///
-/// A word of the thread and no argument of every call: between the request's header and a copy's inner loop lie ten calls that have no use
-/// for it. FUSE_INTERRUPT is not enough: it is sent for any signal, once (request_wait_answer), and only a second thread could read it.
+/// A word of the thread and no argument of every call: between the request's header and a copy's inner loop lie ten
+/// calls that have no use for it. FUSE_INTERRUPT is not enough: it is sent for any signal, once (request_wait_answer),
+/// and only a second thread could read it.
 public enum WaitingCaller {
     /// `tid`: of the request's header; 0 for nobody, or for somebody whose process id means nothing here.
     @inline(__always) public static func begin(_ tid: UInt32) { cs_thread_set_caller(tid) }
 
-    /// A fatal signal waits for the caller: SIGKILL, which any signal that is going to end the process becomes for each of its threads
-    /// (complete_signal), is in the thread's own pending set: field 31 of /proc/TID/stat (proc_pid_stat(5)).
-    /// Three system calls, some 20 µs: for work that lasts longer.
+    /// A fatal signal waits for the caller: SIGKILL, which any signal that is going to end the process becomes for each
+    /// of its threads (complete_signal), is in the thread's own pending set: field 31 of /proc/TID/stat
+    /// (proc_pid_stat(5)). Three system calls, some 20 µs: for work that lasts longer.
     public static var wasKilled: Bool {
         let tid = cs_thread_caller()
         if tid == 0 { return false }
@@ -30,7 +32,8 @@ public enum WaitingCaller {
 }
 
 extension WaitingCaller {
-    /// The processor that a thread runs on, or ran on last: field 39 of /proc/TID/stat. Nil: it is gone, or not to be seen from here. Three system calls, some 10 µs.
+    /// The processor that a thread runs on, or ran on last: field 39 of /proc/TID/stat. Nil: it is gone, or not to be
+    /// seen from here. Three system calls, some 10 µs.
     public static func processor(of tid: UInt32) -> Int32? {
         do throws(Errno) {
             let file = try FD.currentDirectory.open(FileName("/proc/\(tid)/stat"), O_RDONLY)
@@ -44,7 +47,8 @@ extension WaitingCaller {
             return digits.isEmpty || digits.count > 6 ? nil : digits.reduce(Int32(0)) { $0 * 10 + Int32($1 - 0x30) }
         } catch { return nil }
     }
-    /// Thread ids of our requests are those of /proc, which somebody may have mounted for another namespace of processes.
+    /// Thread ids of our requests are those of /proc, which somebody may have mounted for another namespace of
+    /// processes.
     public static var isKnownToProc: Bool {
         do throws(Errno) {
             let own = try FileName("/proc/self").withRef { (p) throws(Errno) in try FD.currentDirectory.readLink(p) }
@@ -52,7 +56,8 @@ extension WaitingCaller {
         } catch { return false }
     }
 
-    /// The caller is in one of the calls that change an owner: /proc/TID/syscall (proc_pid_syscall(5)). Nil where we may not know.
+    /// The caller is in one of the calls that change an owner: /proc/TID/syscall (proc_pid_syscall(5)). Nil where we
+    /// may not know.
     public static var isInChown: Bool? {
         let tid = cs_thread_caller()
         if tid == 0 { return nil }
@@ -60,7 +65,9 @@ extension WaitingCaller {
             let file = try FD.currentDirectory.open(FileName("/proc/\(tid)/syscall"), O_RDONLY)
             let text = try file.fd.readAll(limit: 256)
             // "running", or the number and the arguments.
-            guard let word = text.split(separator: UInt8(ascii: " ")).first, let digit = word.first, (0x30...0x39).contains(digit) else { return nil }
+            guard let word = text.split(separator: UInt8(ascii: " ")).first, let digit = word.first,
+                (0x30...0x39).contains(digit)
+            else { return nil }
             return cs_is_chown(word.reduce(Int(0)) { $0 &* 10 &+ Int($1 &- 0x30) }) != 0
         } catch { return nil }
     }

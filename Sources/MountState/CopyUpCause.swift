@@ -77,7 +77,8 @@ public enum Gauge: UInt8, CaseIterable, Sendable {
     case passthroughFiles = 6
     /// How often the process that serves was started again after it died.
     case restarts = 7
-    /// Microseconds from the last such death, or from the last stop for another program, to the first request served after it.
+    /// Microseconds from the last such death, or from the last stop for another program, to the first request served
+    /// after it.
     case takeoverTime = 8
     /// How often its program was replaced by another (`unionfsd upgrade`).
     case upgrades = 9

@@ -1,7 +1,7 @@
 public import LinuxSys
 
-/// The directories that a mount writes are its own: held with flock(2) on descriptors of their own until the process ends.
-/// Overlayfs of the kernel does not know these locks and is not seen.
+/// The directories that a mount writes are its own: held with flock(2) on descriptors of their own until the process
+/// ends. Overlayfs of the kernel does not know these locks and is not seen.
 public final class LayerClaim: Sendable {
     private let upper: OwnedFD
     private let work: OwnedFD
@@ -11,8 +11,8 @@ public final class LayerClaim: Sendable {
     public let note: String?
 
     /// - Parameters:
-    ///   - refuse: another live mount on either directory is an error. An engine mounts one upper several times in quick
-    ///     succession (docs/podman.md, contract 6) and is only told.
+    ///   - refuse: another live mount on either directory is an error. An engine mounts one upper several times in
+    ///     quick succession (docs/podman.md, contract 6) and is only told.
     public init(upper: FileName, work: FileName, refuse: Bool) throws(RegistryError) {
         let upperFD = try LayerClaim.open(upper)
         let workFD = try LayerClaim.open(work)
@@ -20,7 +20,9 @@ public final class LayerClaim: Sendable {
         if busy != nil && refuse {
             // A mount that was unmounted a moment ago may not have let go yet.
             var waits = 0
-            while busy != nil, waits < 200, LayerClaim.holder(upperFD.fd, workFD.fd).map({ !$0.isVisible }) ?? (waits < 20) {
+            while busy != nil, waits < 200,
+                LayerClaim.holder(upperFD.fd, workFD.fd).map({ !$0.isVisible }) ?? (waits < 20)
+            {
                 Process.sleep(milliseconds: 10)
                 waits += 1
                 busy = LayerClaim.claim(upperFD.fd, workFD.fd)
@@ -28,12 +30,15 @@ public final class LayerClaim: Sendable {
         }
         if let busy {
             let name = busy == .upper ? "upper layer \"\(upper)\"" : "work directory \"\(work)\""
-            let who = LayerClaim.holder(upperFD.fd, workFD.fd).map {
-                "is in use by the mount at \"\($0.record.mountpoint)\" (process \($0.record.pid))"
-            } ?? "is in use by another mount"
+            let who =
+                LayerClaim.holder(upperFD.fd, workFD.fd).map {
+                    "is in use by the mount at \"\($0.record.mountpoint)\" (process \($0.record.pid))"
+                } ?? "is in use by another mount"
             if refuse { throw RegistryError("\(name) \(who): unmount that first, or choose another directory") }
             note = "\(name) \(who); two writers in one upper layer see each other's changes late or not at all"
-        } else { note = nil }
+        } else {
+            note = nil
+        }
         isSole = busy == nil
         self.upper = upperFD
         self.work = workFD
@@ -95,7 +100,8 @@ public final class LayerClaim: Sendable {
 }
 
 extension FD {
-    /// Whether another open file holds a flock(2) of this one alone. Asked with a shared lock, so that two who ask do not take each other for the holder.
+    /// Whether another open file holds a flock(2) of this one alone. Asked with a shared lock, so that two who ask do
+    /// not take each other for the holder.
     var isLockedElsewhere: Bool {
         do throws(Errno) {
             try lockShared()

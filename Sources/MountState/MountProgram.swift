@@ -6,7 +6,8 @@ public enum MountProgram {
     public static func find() -> FileName? {
         var places: [FileName] = []
         if let own = try? FD.currentDirectory.readLink(FileName("/proc/self/exe")) {
-            let directory = FileName(bytes: own.bytes.prefix(own.bytes.lastIndex(of: 0x2f).map { $0 - own.bytes.startIndex } ?? 0))
+            let directory = FileName(
+                bytes: own.bytes.prefix(own.bytes.lastIndex(of: 0x2f).map { $0 - own.bytes.startIndex } ?? 0))
             places.append(directory.appending(component: "unionfsd-mount"))
             places.append(directory.appending(component: "../libexec/unionfsd/unionfsd-mount"))
         }

@@ -37,7 +37,9 @@ public struct MountRecord: Sendable, Equatable {
             out.append(contentsOf: key.utf8)
             out.append(0x3d)
             for byte in value {
-                if byte > 0x20 && byte < 0x7f && byte != 0x25 { out.append(byte) } else {
+                if byte > 0x20 && byte < 0x7f && byte != 0x25 {
+                    out.append(byte)
+                } else {
                     out.append(contentsOf: [0x25, MountRecord.hex(byte >> 4), MountRecord.hex(byte & 15)])
                 }
             }
@@ -98,10 +100,14 @@ public struct MountRecord: Sendable, Equatable {
         var out: [UInt8] = []
         var rest = value
         while let byte = rest.popFirst() {
-            if byte == 0x25, rest.count >= 2, let high = digit(rest[rest.startIndex]), let low = digit(rest[rest.startIndex + 1]) {
+            if byte == 0x25, rest.count >= 2, let high = digit(rest[rest.startIndex]),
+                let low = digit(rest[rest.startIndex + 1])
+            {
                 out.append(high << 4 | low)
                 rest = rest.dropFirst(2)
-            } else { out.append(byte) }
+            } else {
+                out.append(byte)
+            }
         }
         return out
     }

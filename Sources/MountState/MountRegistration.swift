@@ -90,7 +90,9 @@ public final class MountRegistration: Sendable {
 }
 
 extension NameRef {
-    fileprivate func renamed(to name: NameRef, in directory: FD) throws(Errno) { try directory.rename(self, to: directory, name) }
+    fileprivate func renamed(to name: NameRef, in directory: FD) throws(Errno) {
+        try directory.rename(self, to: directory, name)
+    }
 }
 
 /// open(2) flags of x86-64 and arm64, spelled out: no C library here.

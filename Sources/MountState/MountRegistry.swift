@@ -16,18 +16,26 @@ public struct RegisteredMount: Sendable {
     /// Mounted in the mount namespace of the one who asks; a container's own mount need not be.
     public let isVisible: Bool
     /// The process whose end is the mount's: its guardian, or who serves it alone, as it has none or had one.
-    public var server: Int32 { record.guardian != 0 && Process.isRunning(record.guardian) ? record.guardian : record.pid }
+    public var server: Int32 {
+        record.guardian != 0 && Process.isRunning(record.guardian) ? record.guardian : record.pid
+    }
 }
 
 /// All mounts of this user. Nothing here touches a mount itself, so that a stuck one cannot hang the one who asks.
 public enum MountRegistry {
     /// Oldest first. Entries that a dead process left, and whose mount is gone too, are removed on the way.
     /// - Parameter place: another run directory than this user's, its parent and its name.
-    public static func list(in place: (parent: FileName, name: FileName)? = nil) throws(RegistryError) -> [RegisteredMount] {
+    public static func list(
+        in place: (parent: FileName, name: FileName)? = nil
+    ) throws(RegistryError) -> [RegisteredMount] {
         let run: RunDirectory
         // None yet: no mounts yet.
         do throws(RegistryError) {
-            if let place { run = try RunDirectory(place.parent, place.name, create: false) } else { run = try RunDirectory(create: false) }
+            if let place {
+                run = try RunDirectory(place.parent, place.name, create: false)
+            } else {
+                run = try RunDirectory(create: false)
+            }
         } catch { return [] }
         let table: MountTable
         var names: [FileName] = []
@@ -45,35 +53,47 @@ public enum MountRegistry {
         for name in names {
             if !name.bytes.starts(with: ".new-".utf8), let entry = read(run.fd, name) {
                 entries.append((name, entry.record, entry.isHeld))
-            } else { discardIfOld(run.fd, name) }
+            } else {
+                discardIfOld(run.fd, name)
+            }
         }
-        // A filesystem's device number is its own for as long as it lives, and then given out again: the living have it, and
-        // of the dead the last one.
+        // A filesystem's device number is its own for as long as it lives, and then given out again: the living have
+        // it, and of the dead the last one.
         entries.sort { ($0.isHeld ? 1 : 0, $0.record.start) > ($1.isHeld ? 1 : 0, $1.record.start) }
         var taken: Set<String> = []
         var mounts: [RegisteredMount] = []
         for entry in entries {
             var visible = false
             if let device = entry.record.device {
-                visible = table.has(device: device, mountpoint: entry.isHeld ? nil : entry.record.mountpoint)
+                visible =
+                    table.has(device: device, mountpoint: entry.isHeld ? nil : entry.record.mountpoint)
                     && taken.insert(device).inserted
             }
             if entry.isHeld || visible {
-                mounts.append(RegisteredMount(id: entry.name, path: run.path.appending(component: entry.name), record: entry.record,
-                                              state: entry.isHeld ? .alive : .dead, isVisible: visible))
-            } else { discard(run.fd, entry.name) }
+                mounts.append(
+                    RegisteredMount(
+                        id: entry.name, path: run.path.appending(component: entry.name), record: entry.record,
+                        state: entry.isHeld ? .alive : .dead, isVisible: visible))
+            } else {
+                discard(run.fd, entry.name)
+            }
         }
         return mounts.sorted { ($0.record.start, $0.id.description) < ($1.record.start, $1.id.description) }
     }
 
     /// The mount that a path lies on, or whose mount point it is. The path may be anywhere in it.
-    public static func find(_ path: FileName, in place: (parent: FileName, name: FileName)? = nil) throws(RegistryError) -> RegisteredMount? {
+    public static func find(
+        _ path: FileName, in place: (parent: FileName, name: FileName)? = nil
+    ) throws(RegistryError) -> RegisteredMount? {
         let mounts = try list(in: place)
         do throws(Errno) {
             let place = try MountTable.resolve(path)
             let table = try MountTable()
             if let id = place.mountID, let entry = table.entries.first(where: { $0.id == id }),
-               let mount = mounts.last(where: { $0.record.device == entry.device }) { return mount }
+                let mount = mounts.last(where: { $0.record.device == entry.device })
+            {
+                return mount
+            }
             return mounts.last { $0.record.mountpoint == place.path }
         } catch {
             // A path of another mount namespace, or of a mount in a bad way: compare words.
@@ -83,7 +103,9 @@ public enum MountRegistry {
 
     public static func statistics(of mount: RegisteredMount) throws(StatisticsError) -> StatisticsSnapshot {
         let file: OwnedFD
-        do throws(Errno) { file = try FD.currentDirectory.open(mount.path.appending(component: "stats"), FileFlags.read) } catch {
+        do throws(Errno) {
+            file = try FD.currentDirectory.open(mount.path.appending(component: "stats"), FileFlags.read)
+        } catch {
             throw .notReadable(error)
         }
         return try StatisticsSnapshot(reading: file.fd)
@@ -136,7 +158,9 @@ public enum MountRegistry {
 
     /// Only the files that we put there: a directory with anything else in it stays.
     static func discard(_ run: FD, _ name: FileName) {
-        let files: [FileName] = ["record", "record.new", "stats", "log", "lock", "program", "program.new", "answer", "answer.new"]
+        let files: [FileName] = [
+            "record", "record.new", "stats", "log", "lock", "program", "program.new", "answer", "answer.new",
+        ]
         do throws(Errno) {
             let directory = try name.withRef { (n) throws(Errno) in try run.openDirectory(n) }
             for file in files {

@@ -36,8 +36,9 @@ public final class MountStatistics: @unchecked Sendable {
         memory = try SharedMemory(file: file, length: StatisticsLayout.bytes, writable: true)
         unsafe words = memory.base.assumingMemoryBound(to: UInt64.self)
         guard unsafe Atomics.load(words + StatisticsLayout.magicWord) == StatisticsLayout.magic,
-              unsafe Atomics.load(words + StatisticsLayout.versionWord) == StatisticsLayout.version,
-              unsafe Atomics.load(words + StatisticsLayout.sizeWord) == UInt64(StatisticsLayout.bytes) else { throw Errno.protocolNotSupported }
+            unsafe Atomics.load(words + StatisticsLayout.versionWord) == StatisticsLayout.version,
+            unsafe Atomics.load(words + StatisticsLayout.sizeWord) == UInt64(StatisticsLayout.bytes)
+        else { throw Errno.protocolNotSupported }
     }
 
     /// Counters that nobody else sees: for tests, and where no run directory can be had.
@@ -59,12 +60,14 @@ public final class MountStatistics: @unchecked Sendable {
 
     /// A serving thread has a request, or none. Of more threads than there is room for, two may share a word.
     @inline(__always)
-    public func requestBegan(_ thread: Int, at time: UInt64) { store(StatisticsLayout.inProgressWord + thread & 0xff, time) }
+    public func requestBegan(_ thread: Int, at time: UInt64) {
+        store(StatisticsLayout.inProgressWord + thread & 0xff, time)
+    }
     @inline(__always)
     public func requestEnded(_ thread: Int) { store(StatisticsLayout.inProgressWord + thread & 0xff, 0) }
 
-    /// Something was copied up. `bytes` of file data were copied, or are shared by reflink; `nanoseconds` from the claim to
-    /// the publication.
+    /// Something was copied up. `bytes` of file data were copied, or are shared by reflink; `nanoseconds` from the
+    /// claim to the publication.
     public func recordCopyUp(cause: CopyUpCause, kind: CopyUpKind, bytes: UInt64, nanoseconds: UInt64) {
         add(StatisticsLayout.causesWord + Int(cause.rawValue), 1)
         add(StatisticsLayout.kindsWord + Int(kind.rawValue), 1)

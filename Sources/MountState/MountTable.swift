@@ -17,8 +17,10 @@ public struct MountEntry: Sendable {
     init?(_ line: ArraySlice<UInt8>) {
         let fields = line.split(separator: 0x20)
         // id parent device root mountpoint options [tag…] - type source superoptions
-        guard fields.count >= 9, let dash = fields.firstIndex(where: { $0.elementsEqual([0x2d]) }), dash + 2 < fields.count,
-              let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else { return nil }
+        guard fields.count >= 9, let dash = fields.firstIndex(where: { $0.elementsEqual([0x2d]) }),
+            dash + 2 < fields.count,
+            let id = UInt64(String(decoding: fields[0], as: UTF8.self))
+        else { return nil }
         self.id = id
         device = String(decoding: fields[2], as: UTF8.self)
         mountpoint = MountTable.decoded(fields[4])
@@ -31,8 +33,8 @@ public struct MountEntry: Sendable {
     public var isFuse: Bool { type.bytes.starts(with: "fuse".utf8) && !type.bytes.starts(with: "fuseblk".utf8) }
 }
 
-/// What is mounted in this process's mount namespace. Reading it asks nothing of any filesystem, so that a stuck or dead
-/// one does no harm.
+/// What is mounted in this process's mount namespace. Reading it asks nothing of any filesystem, so that a stuck or
+/// dead one does no harm.
 public struct MountTable: Sendable {
     public let entries: [MountEntry]
 
@@ -55,7 +57,8 @@ public struct MountTable: Sendable {
     /// The mount on top at this path, which must be absolute and without symlinks.
     public static func top(at path: FileName) throws(Errno) -> MountEntry? { top(at: path, in: try text()) }
 
-    /// A machine full of containers has hundreds of lines, and each start of a mount asks twice: only the line that counts is taken apart.
+    /// A machine full of containers has hundreds of lines, and each start of a mount asks twice: only the line that
+    /// counts is taken apart.
     static func top(at path: FileName, in text: [UInt8]) -> MountEntry? {
         let wanted = encoded(path)
         return text.split(separator: 0x0a).last { line in
@@ -64,8 +67,8 @@ public struct MountTable: Sendable {
         }.flatMap(MountEntry.init)
     }
 
-    /// A path to the place it leads to, symlinks resolved, with the mount that it lies on. A dead mount does not disturb:
-    /// O_PATH opens nothing.
+    /// A path to the place it leads to, symlinks resolved, with the mount that it lies on. A dead mount does not
+    /// disturb: O_PATH opens nothing.
     public static func resolve(_ path: FileName) throws(Errno) -> (path: FileName, mountID: UInt64?) {
         let place = try FD.currentDirectory.open(path, OpenFlags.path)
         let info = try FD.currentDirectory.open(FileName("/proc/self/fdinfo/\(place.number)"), 0)
@@ -88,8 +91,11 @@ public struct MountTable: Sendable {
         let bytes = Array(field)
         var i = 0
         while i < bytes.count {
-            if bytes[i] == 0x5c, i + 3 < bytes.count, bytes[(i + 1)...(i + 3)].allSatisfy({ $0 >= 0x30 && $0 <= 0x37 }) {
-                let value = (UInt32(bytes[i + 1]) - 0x30) << 6 | (UInt32(bytes[i + 2]) - 0x30) << 3 | (UInt32(bytes[i + 3]) - 0x30)
+            if bytes[i] == 0x5c, i + 3 < bytes.count, bytes[(i + 1)...(i + 3)].allSatisfy({ $0 >= 0x30 && $0 <= 0x37 })
+            {
+                let value =
+                    (UInt32(bytes[i + 1]) - 0x30) << 6 | (UInt32(bytes[i + 2]) - 0x30) << 3
+                    | (UInt32(bytes[i + 3]) - 0x30)
                 out.append(UInt8(truncatingIfNeeded: value))
                 i += 4
             } else {

@@ -24,7 +24,8 @@ public struct RunDirectory: ~Copyable, Sendable {
                 self.path = path
                 return
             } catch {
-                reasons.append("\(path): \(error == .notPermitted ? "not a directory of this user's alone" : error.text)")
+                reasons.append(
+                    "\(path): \(error == .notPermitted ? "not a directory of this user's alone" : error.text)")
             }
         }
         throw RegistryError("no run directory: \(reasons.joined(separator: "; "))")
@@ -33,7 +34,9 @@ public struct RunDirectory: ~Copyable, Sendable {
     /// That directory and no other: `name` in `base`.
     init(_ base: FileName, _ name: FileName, create: Bool) throws(RegistryError) {
         path = base.appending(component: name)
-        do throws(Errno) { directory = try RunDirectory.open(base, name, create: create) } catch { throw RegistryError("\(base)/\(name): \(error.text)") }
+        do throws(Errno) { directory = try RunDirectory.open(base, name, create: create) } catch {
+            throw RegistryError("\(base)/\(name): \(error.text)")
+        }
     }
 
     private static func candidates() -> [(FileName, FileName)] {
@@ -45,7 +48,9 @@ public struct RunDirectory: ~Copyable, Sendable {
         var places: [(FileName, FileName)] = []
         // In a user namespace we may be called root and still own nothing in /run.
         if Process.effectiveUser == 0 && Process.isInInitialUserNamespace { places.append(("/run", "unionfsd")) }
-        if let runtime = Process.environment("XDG_RUNTIME_DIR"), Process.effectiveUser != 0 || !Process.isInInitialUserNamespace {
+        if let runtime = Process.environment("XDG_RUNTIME_DIR"),
+            Process.effectiveUser != 0 || !Process.isInInitialUserNamespace
+        {
             places.append((runtime, "unionfsd"))
         }
         places.append(("/tmp", FileName("unionfsd-\(Process.outerUser)")))
@@ -57,7 +62,9 @@ public struct RunDirectory: ~Copyable, Sendable {
         let parent = try FD.currentDirectory.open(base, OpenFlags.path | OpenFlags.directory)
         return try name.withRef { (n) throws(Errno) in
             if create {
-                do throws(Errno) { try parent.fd.makeDirectory(n, mode: 0o700) } catch { if error != .exists { throw error } }
+                do throws(Errno) { try parent.fd.makeDirectory(n, mode: 0o700) } catch {
+                    if error != .exists { throw error }
+                }
             }
             let directory = try parent.fd.openDirectory(n)
             let status = try directory.fd.status()

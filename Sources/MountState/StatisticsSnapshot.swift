@@ -76,7 +76,8 @@ public struct StatisticsSnapshot: Sendable {
     public private(set) var copyUpTimes: TimeSummary
     /// Those opcodes that occurred.
     public private(set) var requests: [RequestSummary]
-    /// For how long the oldest of the requests that were in progress then had been there, in nanoseconds; nil: there was none.
+    /// For how long the oldest of the requests that were in progress then had been there, in nanoseconds; nil: there
+    /// was none.
     public private(set) var oldestRequest: UInt64?
 
     public init(reading file: FD) throws(StatisticsError) {
@@ -85,13 +86,17 @@ public struct StatisticsSnapshot: Sendable {
         do throws(Errno) {
             while filled < bytes.count {
                 let at = filled
-                let n = try bytes.withLentMutable { (b) throws(Errno) in try file.read(into: b.dropping(at), at: Int64(at)) }
+                let n = try bytes.withLentMutable { (b) throws(Errno) in
+                    try file.read(into: b.dropping(at), at: Int64(at))
+                }
                 if n == 0 { break }
                 filled += n
             }
         } catch { throw .notReadable(error) }
         let words = Words(bytes: bytes)
-        guard filled >= StatisticsLayout.leastBytes, words[StatisticsLayout.magicWord] == StatisticsLayout.magic else { throw .notStatistics }
+        guard filled >= StatisticsLayout.leastBytes, words[StatisticsLayout.magicWord] == StatisticsLayout.magic else {
+            throw .notStatistics
+        }
         guard words[StatisticsLayout.versionWord] == StatisticsLayout.version else {
             throw .otherVersion(words[StatisticsLayout.versionWord])
         }
@@ -106,14 +111,17 @@ public struct StatisticsSnapshot: Sendable {
         reflinkedBytes = words[StatisticsLayout.reflinkedBytesWord]
         copyUpTimes = words.times(StatisticsLayout.copyUpHistogram)
         let now = Clock.monotonic
-        let since = (0..<StatisticsLayout.inProgress).map { words[StatisticsLayout.inProgressWord + $0] }.filter { $0 != 0 && $0 <= now }.min()
+        let since = (0..<StatisticsLayout.inProgress).map { words[StatisticsLayout.inProgressWord + $0] }.filter {
+            $0 != 0 && $0 <= now
+        }.min()
         oldestRequest = since.map { now - $0 }
         requests = []
         for opcode in 0..<StatisticsLayout.opcodes {
             let block = StatisticsLayout.requestsWord + opcode * StatisticsLayout.blockWords
             let times = words.times(block)
             if times.count == 0 { continue }
-            requests.append(RequestSummary(opcode: UInt32(opcode), errors: words[block + StatisticsLayout.errors], times: times))
+            requests.append(
+                RequestSummary(opcode: UInt32(opcode), errors: words[block + StatisticsLayout.errors], times: times))
         }
     }
 

@@ -5,7 +5,8 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// HTTP/1.1 on a unix socket. Who connects must be the store's owner or root; what is asked is done on threads of their own, as it may take long.
+/// HTTP/1.1 on a unix socket. Who connects must be the store's owner or root; what is asked is done on threads of their
+/// own, as it may take long.
 final class ControlServer: Sendable {
     struct Request: Sendable {
         let method: HTTPMethod
@@ -47,7 +48,8 @@ final class ControlServer: Sendable {
     }
 }
 
-/// The first handler of a connection: the kernel says who is at the other end (unix(7), SO_PEERCRED), and strangers are hung up on.
+/// The first handler of a connection: the kernel says who is at the other end (unix(7), SO_PEERCRED), and strangers are
+/// hung up on.
 private final class PeerCheck: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private var isTrusted = false
@@ -59,7 +61,8 @@ private final class PeerCheck: ChannelInboundHandler {
             context.close(promise: nil)
             return
         }
-        let credentials: EventLoopFuture<cs_credentials> = provider.unsafeGetSocketOption(level: .socket, name: .init(rawValue: CInt(CS_PEER_CREDENTIALS)))
+        let credentials: EventLoopFuture<cs_credentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: .init(rawValue: CInt(CS_PEER_CREDENTIALS)))
         credentials.whenComplete { result in
             let (handler, context) = bound.value
             guard case .success(let peer) = result, peer.uid == 0 || peer.uid == LinuxSys.Process.effectiveUser else {
@@ -74,7 +77,13 @@ private final class PeerCheck: ChannelInboundHandler {
         context.fireChannelActive()
     }
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if isTrusted { context.fireChannelRead(data) } else if early.count < 64 { early.append(data) } else { context.close(promise: nil) }
+        if isTrusted {
+            context.fireChannelRead(data)
+        } else if early.count < 64 {
+            early.append(data)
+        } else {
+            context.close(promise: nil)
+        }
     }
 }
 
@@ -113,13 +122,19 @@ private final class Exchange: ChannelInboundHandler {
             let components = URLComponents(string: head.uri)
             var query: [String: String] = [:]
             for item in components?.queryItems ?? [] { query[item.name] = item.value ?? "" }
-            let path = (components?.percentEncodedPath ?? head.uri).split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+            let path = (components?.percentEncodedPath ?? head.uri).split(separator: "/").map {
+                $0.removingPercentEncoding ?? String($0)
+            }
             let request = ControlServer.Request(method: head.method, path: path, query: query, body: body)
             let handler = handler
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             pool.runIfActive(eventLoop: context.eventLoop) { handler(request) }.whenComplete { result in
                 let (exchange, context) = bound.value
-                if case .success(let response) = result { exchange.write(response, keepAlive: head.isKeepAlive, context) } else { context.close(promise: nil) }
+                if case .success(let response) = result {
+                    exchange.write(response, keepAlive: head.isKeepAlive, context)
+                } else {
+                    context.close(promise: nil)
+                }
             }
         }
     }
@@ -127,8 +142,12 @@ private final class Exchange: ChannelInboundHandler {
     private func write(_ response: ControlServer.Response, keepAlive: Bool, _ context: ChannelHandlerContext) {
         var headers: HTTPHeaders = ["content-type": response.type, "content-length": "\(response.body.count)"]
         if !keepAlive { headers.add(name: "connection", value: "close") }
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: response.status, headers: headers))), promise: nil)
-        if !response.body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil) }
+        context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: response.status, headers: headers))),
+            promise: nil)
+        if !response.body.isEmpty {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        }
         let done = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
         if !keepAlive {

@@ -1,7 +1,8 @@
 internal import LayerStore
 internal import LinuxSys
 
-/// Whether, and when, a mount that failed is made again: after a tenth of a second, then twice as long each time, half a minute at most. A minute without a failure and all is forgotten.
+/// Whether, and when, a mount that failed is made again: after a tenth of a second, then twice as long each time, half
+/// a minute at most. A minute without a failure and all is forgotten.
 struct RestartPlan {
     private struct Failures {
         var count = 0
@@ -10,7 +11,10 @@ struct RestartPlan {
     private var failures: [String: Failures] = [:]
     private static let forgotten: UInt64 = 60_000_000_000
 
-    enum Decision: Equatable { case giveUp, again(afterMilliseconds: UInt32) }
+    enum Decision: Equatable {
+        case giveUp
+        case again(afterMilliseconds: UInt32)
+    }
 
     mutating func failed(_ id: String, _ policy: RestartPolicy, now: UInt64 = Clock.monotonic) -> Decision {
         var known = failures[id] ?? Failures()

@@ -5,8 +5,9 @@ public import LayerStore
 internal import LinuxSys
 internal import MountState
 
-/// The process that owns the mounts of a store's containers: it makes them, takes them away, and makes them again when they fail. It may die at any moment: mounts have processes of
-/// their own, and the next supervisor finds them by the mount table and goes on.
+/// The process that owns the mounts of a store's containers: it makes them, takes them away, and makes them again when
+/// they fail. It may die at any moment: mounts have processes of their own, and the next supervisor finds them by the
+/// mount table and goes on.
 public final class Supervisor: @unchecked Sendable {
     let store: Store
     let engine: ContainerEngine
@@ -30,7 +31,8 @@ public final class Supervisor: @unchecked Sendable {
         engine = ContainerEngine(store)
     }
 
-    /// The one that has the store is asked to leave it to this one, mounts and all: a supervisor that was started on demand, when the service begins.
+    /// The one that has the store is asked to leave it to this one, mounts and all: a supervisor that was started on
+    /// demand, when the service begins.
     public static func replace(_ store: Store) throws(StoreError) {
         do throws(ControlClient.Failure) {
             let client: ControlClient
@@ -50,7 +52,8 @@ public final class Supervisor: @unchecked Sendable {
         }
     }
 
-    /// Until SIGTERM or SIGINT, which unmount everything, or until nothing was mounted and nobody asked for `idle` seconds.
+    /// Until SIGTERM or SIGINT, which unmount everything, or until nothing was mounted and nobody asked for `idle`
+    /// seconds.
     /// - Parameter onReady: the socket answers.
     public func run(idle: Int?, onReady: () -> Void) throws(StoreError) {
         mutex.locked { isOnDemand = idle != nil }
@@ -100,11 +103,15 @@ public final class Supervisor: @unchecked Sendable {
 
     private func said<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(StoreError) -> R {
         do throws(Errno) { return try body() } catch {
-            throw error == .tryAgain ? StoreError(.conflict, "a supervisor of \(store.root) runs already") : StoreError(error, doing: "the supervisor's socket")
+            throw error == .tryAgain
+                ? StoreError(.conflict, "a supervisor of \(store.root) runs already")
+                : StoreError(error, doing: "the supervisor's socket")
         }
     }
     private func isIdle(for seconds: Int) -> Bool {
-        mutex.locked { guardians.isEmpty && requestsUnderWay == 0 && Clock.monotonic &- lastUse > UInt64(seconds) * 1_000_000_000 }
+        mutex.locked {
+            guardians.isEmpty && requestsUnderWay == 0 && Clock.monotonic &- lastUse > UInt64(seconds) * 1_000_000_000
+        }
     }
     /// Mounts stay as they are, for who comes next.
     func leave() throws(StoreError) {
@@ -124,7 +131,8 @@ public final class Supervisor: @unchecked Sendable {
 
     // ---- what is found, and what becomes of it ----
 
-    /// After whatever happened: mounts that live are ours, those that are dead or should not be there go, and those that should be there come back.
+    /// After whatever happened: mounts that live are ours, those that are dead or should not be there go, and those
+    /// that should be there come back.
     private func recover() throws(StoreError) {
         try engine.clearOrphans()
         engine.clearOldRuntimes()
@@ -181,8 +189,11 @@ public final class Supervisor: @unchecked Sendable {
         let decision = mutex.locked { plan.failed(container.id, container.restart) }
         switch decision {
         case .giveUp:
-            Console.say("\(container.name): its mount is gone, and is not made again (restart policy \(container.restart))")
-            do throws(StoreError) { try engine.stop(container, force: true, patience: 0) } catch { Console.say("\(container.name): \(error)") }
+            Console.say(
+                "\(container.name): its mount is gone, and is not made again (restart policy \(container.restart))")
+            do throws(StoreError) { try engine.stop(container, force: true, patience: 0) } catch {
+                Console.say("\(container.name): \(error)")
+            }
         case .again(let delay):
             do throws(Errno) {
                 try Thread { [self] in
@@ -195,7 +206,9 @@ public final class Supervisor: @unchecked Sendable {
     private func again(_ id: String) {
         do throws(StoreError) {
             let container = try store.container(id)
-            guard !mutex.locked({ isEnding }), container.isStarted, try engine.state(container) != .started else { return }
+            guard !mutex.locked({ isEnding }), container.isStarted, try engine.state(container) != .started else {
+                return
+            }
             do throws(StoreError) {
                 // What ran in it has lost its root.
                 try engine.endProcesses(of: container)
@@ -213,7 +226,9 @@ public final class Supervisor: @unchecked Sendable {
     /// Those that were started last go first.
     private func stopAll() {
         do throws(StoreError) {
-            for container in try store.containers().filter(\.isStarted).sorted(by: { ($0.startedAt ?? 0) > ($1.startedAt ?? 0) }) {
+            for container in try store.containers().filter(\.isStarted).sorted(by: {
+                ($0.startedAt ?? 0) > ($1.startedAt ?? 0)
+            }) {
                 locks.holding(container.id) {
                     do throws(StoreError) {
                         try engine.stop(container, force: true)

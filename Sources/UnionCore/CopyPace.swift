@@ -1,9 +1,10 @@
 internal import LinuxSys
 
-/// The pace of a long copy: in steps short enough that a caller who is killed need not wait for the rest, and on its way to the disk
-/// while it is made, so that the fsync(2) at the end, which nothing interrupts, has little left to do.
+/// The pace of a long copy: in steps short enough that a caller who is killed need not wait for the rest, and on its
+/// way to the disk while it is made, so that the fsync(2) at the end, which nothing interrupts, has little left to do.
 struct CopyPace {
-    /// At most so much between two looks. Overlayfs takes 1 MiB (OVL_COPY_UP_CHUNK_SIZE); this costs no speed, and 16 MiB are 0.2 s of a slow disk.
+    /// At most so much between two looks. Overlayfs takes 1 MiB (OVL_COPY_UP_CHUNK_SIZE); this costs no speed, and 16
+    /// MiB are 0.2 s of a slow disk.
     static let step: Int64 = 16 << 20
 
     private var watch = KillWatch()

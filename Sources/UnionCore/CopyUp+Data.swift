@@ -1,12 +1,15 @@
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 
-/// A file's contents: shared by reflink where the filesystem can, else copied by the kernel, else through our memory; holes
-/// stay holes.
+/// A file's contents: shared by reflink where the filesystem can, else copied by the kernel, else through our memory;
+/// holes stay holes.
 extension LayerStack {
     /// - Parameters:
-    ///   - size: that the copy has in the end; `stored`: of the file that has the data. They differ in a hostile layer only.
-    func copyData(from: FD, to: FD, size: UInt64, stored: FileStatus, _ extent: CopyUpExtent) throws(Errno) -> (bytes: UInt64, isReflinked: Bool) {
+    ///   - size: that the copy has in the end; `stored`: of the file that has the data. They differ in a hostile
+    ///     layer only.
+    func copyData(
+        from: FD, to: FD, size: UInt64, stored: FileStatus, _ extent: CopyUpExtent
+    ) throws(Errno) -> (bytes: UInt64, isReflinked: Bool) {
         var length = min(size, stored.size)
         if case .prefix(let limit) = extent { length = min(length, limit) }
         if length == 0 { return (0, false) }
@@ -52,8 +55,12 @@ extension LayerStack {
                 data = try from.seek(position, Seek.data)
             } catch {
                 switch error {
-                case .noDeviceOrAddress: position = end; continue
-                case .invalid, .notSupported: try copyRange(from, to, position, end, &pace); return
+                case .noDeviceOrAddress:
+                    position = end
+                    continue
+                case .invalid, .notSupported:
+                    try copyRange(from, to, position, end, &pace)
+                    return
                 default: throw error
                 }
             }
@@ -73,7 +80,9 @@ extension LayerStack {
             try step(.copyData)
             let copied: Int
             do throws(Errno) {
-                copied = try to.copyRange(from: from, sourceOffset: position, offset: position, length: Int(min(end - position, CopyPace.step)))
+                copied = try to.copyRange(
+                    from: from, sourceOffset: position, offset: position,
+                    length: Int(min(end - position, CopyPace.step)))
             } catch {
                 switch error {
                 case .crossDevice, .invalid, .notSupported, .notImplemented, .notPermitted:
@@ -92,12 +101,16 @@ extension LayerStack {
         }
     }
 
-    private func copyThroughMemory(_ from: FD, _ to: FD, _ start: Int64, _ end: Int64, _ pace: inout CopyPace) throws(Errno) {
+    private func copyThroughMemory(
+        _ from: FD, _ to: FD, _ start: Int64, _ end: Int64, _ pace: inout CopyPace
+    ) throws(Errno) {
         var buffer = [UInt8](repeating: 0, count: Int(min(end - start, 1 << 20)))
         var position = start
         while position < end {
             let want = Int(min(end - position, Int64(buffer.count)))
-            let got = try buffer.withLentMutable { (b) throws(Errno) in try from.read(into: b.prefix(want), at: position) }
+            let got = try buffer.withLentMutable { (b) throws(Errno) in
+                try from.read(into: b.prefix(want), at: position)
+            }
             // Shorter than its size said: a lower layer that changes under us.
             if got == 0 { throw .io }
             var written = 0

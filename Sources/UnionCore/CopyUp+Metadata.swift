@@ -1,8 +1,9 @@
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 
-/// What a copy keeps of its lower object, in the order that lets nothing undo what came before: owner (which clears suid and
-/// capabilities), what overlay notes, extended attributes (capabilities among them, ACLs last), mode with suid, sgid and sticky, times last.
+/// What a copy keeps of its lower object, in the order that lets nothing undo what came before: owner (which clears
+/// suid and capabilities), what overlay notes, extended attributes (capabilities among them, ACLs last), mode with
+/// suid, sgid and sticky, times last.
 extension LayerStack {
     /// - Returns: whether the copy knows its origin.
     func copyMetadata(_ source: CopyUpSource, to directory: FD, _ name: NameRef, indexed: Bool) throws(Errno) -> Bool {
@@ -11,7 +12,8 @@ extension LayerStack {
             try step(.changeOwner)
             try giveOwner(status, to: directory, name)
         }
-        // Before anything that takes away what these need: a `user.` attribute asks for write permission, and an access list or the mode may give none to the owner.
+        // Before anything that takes away what these need: a `user.` attribute asks for write permission, and an access
+        // list or the mode may give none to the owner.
         let hasOrigin = try setOrigin(source, on: directory, name)
         if indexed, let index {
             try step(.setLinkCount)
@@ -41,20 +43,24 @@ extension LayerStack {
         try copyXattrs(names, source, to: directory, name, lists: true)
     }
 
-    private func copyXattrs(_ names: [UInt8], _ source: CopyUpSource, to directory: FD, _ name: NameRef, lists: Bool) throws(Errno) {
+    private func copyXattrs(
+        _ names: [UInt8], _ source: CopyUpSource, to directory: FD, _ name: NameRef, lists: Bool
+    ) throws(Errno) {
         try names.forEachName { (attribute) throws(Errno) in
             if attribute.hasPrefix("system.posix_acl_") != lists { return }
             if visibility.isOverlayOwn(attribute) { return }
             // An access list on the disk would speak of the owners on the disk.
             if upperOverride != nil, attribute.hasPrefix("system.posix_acl_") { return }
             guard var value = try source.directory.xattrIfPresent(source.name, attribute) else { return }
-            if ownersAsStored != nil, attribute.hasPrefix("system.posix_acl_") { value = storedACL(value, layer: source.layer) }
+            if ownersAsStored != nil, attribute.hasPrefix("system.posix_acl_") {
+                value = storedACL(value, layer: source.layer)
+            }
             do throws(Errno) {
                 try step(.setXattr)
                 try directory.setXattr(name, attribute, value)
             } catch {
-                // ACLs and security attributes protect something; others that the upper filesystem has no place for are lost
-                // (ovl_copy_xattr, ovl_must_copy_xattr). trusted.* is not ours to set in a user namespace.
+                // ACLs and security attributes protect something; others that the upper filesystem has no place for are
+                // lost (ovl_copy_xattr, ovl_must_copy_xattr). trusted.* is not ours to set in a user namespace.
                 let mustKeep = attribute.hasPrefix("system.posix_acl_") || attribute.hasPrefix("security.")
                 if error == .notSupported, !mustKeep { return }
                 if error == .notPermitted, xattrs == .user, attribute.hasPrefix("trusted.") { return }

@@ -1,5 +1,5 @@
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 
 /// How much of a file's contents its copy needs.
 public enum CopyUpExtent: Sendable {
@@ -27,8 +27,8 @@ public struct CopyUpSource {
     }
 }
 
-/// A complete copy that nobody sees yet: a file without a name, or something under a temporary name in the work directory.
-/// Dropped unpublished, it leaves no trace.
+/// A complete copy that nobody sees yet: a file without a name, or something under a temporary name in the work
+/// directory. Dropped unpublished, it leaves no trace.
 public final class StagedCopy {
     let work: WorkDirectory
     let temporary: ShortName?
@@ -43,8 +43,11 @@ public final class StagedCopy {
     public let isMetacopy: Bool
     var isPublished = false
 
-    init(work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD, isDirectory: Bool, hasOrigin: Bool, bytes: UInt64, isReflinked: Bool,
-         isMetacopy: Bool = false) {
+    init(
+        work: WorkDirectory, temporary: ShortName?, file: consuming OwnedFD, isDirectory: Bool, hasOrigin: Bool,
+        bytes: UInt64, isReflinked: Bool,
+        isMetacopy: Bool = false
+    ) {
         self.work = work
         self.temporary = temporary
         self.file = file
@@ -69,7 +72,9 @@ extension LayerStack {
         switch source.status.kind {
         case .regular: return try stageFile(source, extent, work, indexed)
         case .directory:
-            return try stageNamed(source, work, indexed) { (name) throws(Errno) in try work.fd.makeDirectory(name, mode: 0o700) }
+            return try stageNamed(source, work, indexed) { (name) throws(Errno) in
+                try work.fd.makeDirectory(name, mode: 0o700)
+            }
         case .symlink:
             let target = try source.directory.readLink(source.name)
             return try stageNamed(source, work, indexed) { (name) throws(Errno) in
@@ -78,13 +83,18 @@ extension LayerStack {
         default:
             let status = source.status
             return try stageNamed(source, work, indexed) { (name) throws(Errno) in
-                if upperOverride != nil { return _ = try work.fd.open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+                if upperOverride != nil {
+                    _ = try work.fd.open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+                    return
+                }
                 try work.fd.makeNode(name, mode: status.mode & 0o170000 | 0o600, device: status.rdev)
             }
         }
     }
 
-    private func stageFile(_ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool) throws(Errno) -> StagedCopy {
+    private func stageFile(
+        _ source: CopyUpSource, _ extent: CopyUpExtent, _ work: WorkDirectory, _ indexed: Bool
+    ) throws(Errno) -> StagedCopy {
         var note: MetacopyNote?
         if case .metadata = extent, makesMetacopies { note = try noteOfData(source) }
         let leavesData = note != nil
@@ -97,7 +107,9 @@ extension LayerStack {
             to = try work.fd.open(NameRef.dot, OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
         } else {
             let name = work.temporaryName()
-            to = try name.withRef { (n) throws(Errno) in try work.fd.open(n, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+            to = try name.withRef { (n) throws(Errno) in
+                try work.fd.open(n, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            }
             temporary = name
         }
         do throws(Errno) {
@@ -112,20 +124,23 @@ extension LayerStack {
             }
             var source = source
             if case .prefix(let limit) = extent, limit < source.status.size {
-                // Cut already when it is shown: whatever comes next, it is the new file and not the old one without its end.
+                // Cut already when it is shown: whatever comes next, it is the new file and not the old one without its
+                // end.
                 source.status.mtime = .now
             }
             let hasOrigin = try copyMetadata(source, to: to.fd, NameRef.empty, indexed: indexed)
             try syncCopy(to.fd, bytes: copied.bytes)
-            return StagedCopy(work: work, temporary: temporary, file: to, isDirectory: false, hasOrigin: hasOrigin,
-                              bytes: copied.bytes, isReflinked: copied.isReflinked, isMetacopy: leavesData)
+            return StagedCopy(
+                work: work, temporary: temporary, file: to, isDirectory: false, hasOrigin: hasOrigin,
+                bytes: copied.bytes, isReflinked: copied.isReflinked, isMetacopy: leavesData)
         } catch {
             if let temporary { temporary.withRef { n in work.discard(n, isDirectory: false) } }
             throw error
         }
     }
 
-    /// Sends a copy's data on their way, so that they are written while the rest is copied. What the disk says is told by `syncCopy`.
+    /// Sends a copy's data on their way, so that they are written while the rest is copied. What the disk says is told
+    /// by `syncCopy`.
     func beginCopySync(_ file: FD) throws(Errno) {
         guard !options.isVolatile, options.durability != .strict, keepsWriteOrder else { return }
         try file.beginSync(0, 0)
@@ -144,8 +159,10 @@ extension LayerStack {
         return try source.directory.openQuietly(source.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
 
-    private func stageNamed(_ source: CopyUpSource, _ work: WorkDirectory, _ indexed: Bool,
-                            _ make: (NameRef) throws(Errno) -> Void) throws(Errno) -> StagedCopy {
+    private func stageNamed(
+        _ source: CopyUpSource, _ work: WorkDirectory, _ indexed: Bool,
+        _ make: (NameRef) throws(Errno) -> Void
+    ) throws(Errno) -> StagedCopy {
         let temporary = work.temporaryName()
         let isDirectory = source.status.isDirectory
         return try temporary.withRef { (name) throws(Errno) in
@@ -158,8 +175,9 @@ extension LayerStack {
                     let made = try work.fd.openDirectory(name)
                     try made.fd.sync()
                 }
-                return StagedCopy(work: work, temporary: temporary, file: OwnedFD(adopting: -1), isDirectory: isDirectory,
-                                  hasOrigin: hasOrigin, bytes: 0, isReflinked: false)
+                return StagedCopy(
+                    work: work, temporary: temporary, file: OwnedFD(adopting: -1), isDirectory: isDirectory,
+                    hasOrigin: hasOrigin, bytes: 0, isReflinked: false)
             } catch {
                 work.discard(name, isDirectory: isDirectory)
                 throw error
@@ -167,8 +185,8 @@ extension LayerStack {
         }
     }
 
-    /// Shows the copy under its name: one link or rename that fails where something has the name. The directory's times stay, as
-    /// nothing of it changed for anybody who looks.
+    /// Shows the copy under its name: one link or rename that fails where something has the name. The directory's times
+    /// stay, as nothing of it changed for anybody who looks.
     /// - Precondition: the caller holds the directory's lock and has checked that the name still stands for the source.
     public func publishLocked(_ staged: StagedCopy, in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
         try keepingTimes(of: parent) { () throws(Errno) in
@@ -181,8 +199,10 @@ extension LayerStack {
 
     /// The same for a lower file that keeps its other names: the index first, then this name.
     /// - Precondition: as `publishLocked`; one copy-up of the inode at a time.
-    public func publishIndexedLocked(_ staged: StagedCopy, indexName: FileName, lowerLinks: UInt32,
-                                     in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
+    public func publishIndexedLocked(
+        _ staged: StagedCopy, indexName: FileName, lowerLinks: UInt32,
+        in parent: LayerDirectory, _ name: NameRef
+    ) throws(Errno) {
         guard let index else { throw .invalid }
         try step(.linkIntoIndex)
         try indexName.withRef { (n) throws(Errno) in try place(staged, in: index.fd, n) }
@@ -191,14 +211,17 @@ extension LayerStack {
             try linkFromIndexLocked(indexName: indexName, links: lowerLinks, lowerLinks: lowerLinks, in: parent, name)
         } catch {
             // Alone in the index it would take the place of the lower file at the next look: as if it had never been.
-            do throws(Errno) { try indexName.withRef { (n) throws(Errno) in try index.fd.unlink(n) } } catch { }
+            do throws(Errno) { try indexName.withRef { (n) throws(Errno) in try index.fd.unlink(n) } } catch {}
             throw error
         }
     }
 
-    /// Gives one more lower name its upper link to the copy in the index (ovl_link_up). `links`: st_nlink of the union, which stays.
-    public func linkFromIndexLocked(indexName: FileName, links: UInt32, lowerLinks: UInt32,
-                                    in parent: LayerDirectory, _ name: NameRef) throws(Errno) {
+    /// Gives one more lower name its upper link to the copy in the index (ovl_link_up). `links`: st_nlink of the union,
+    /// which stays.
+    public func linkFromIndexLocked(
+        indexName: FileName, links: UInt32, lowerLinks: UInt32,
+        in parent: LayerDirectory, _ name: NameRef
+    ) throws(Errno) {
         guard let index else { throw .invalid }
         try indexName.withRef { (n) throws(Errno) in
             try step(.setLinkCount)
@@ -217,7 +240,9 @@ extension LayerStack {
                 do throws(Errno) {
                     if isLinked { try keepingTimes(of: parent) { () throws(Errno) in try parent.fd.unlink(name) } }
                     try noteUpperLinks(index, n, links)
-                } catch { /* The count from the lower inode is right too, as long as no name goes. */ }
+                } catch {
+                    // The count from the lower inode is right too, as long as no name goes.
+                }
                 throw error
             }
         }
@@ -229,7 +254,8 @@ extension LayerStack {
         try index.noteLinks(index.fd, entry, links: links, relativeToUpper: true, count: copy.nlink)
     }
 
-    /// For a lower file whose names are all gone while it is open: the copy without a name, open for reading and writing.
+    /// For a lower file whose names are all gone while it is open: the copy without a name, open for reading and
+    /// writing.
     public func detach(_ staged: StagedCopy) throws(Errno) -> OwnedFD {
         if staged.file.fd.isValid { return try staged.file.fd.duplicate() }
         guard let temporary = staged.temporary else { throw .invalid }
@@ -238,7 +264,9 @@ extension LayerStack {
 
     /// The new upper part of a directory that was just published.
     public func openPublished(in parent: LayerDirectory, _ name: NameRef) throws(Errno) -> LayerDirectory {
-        LayerDirectory(layer: 0, fd: try parent.fd.openDirectory(name), markers: DirectoryMarkers(), size: 0, device: parent.device)
+        LayerDirectory(
+            layer: 0, fd: try parent.fd.openDirectory(name), markers: DirectoryMarkers(), size: 0, device: parent.device
+        )
     }
 
     private func place(_ staged: StagedCopy, in directory: FD, _ name: NameRef) throws(Errno) {
@@ -256,22 +284,24 @@ extension LayerStack {
             do throws(Errno) {
                 try step(.restoreParentTimes)
                 try parent.fd.setTimes(NameRef.empty, access: before.atime, modification: before.mtime)
-            } catch { /* The copy is visible and right; the kernel does not undo it for this either. */ }
+            } catch {
+                // The copy is visible and right; the kernel does not undo it for this either.
+            }
         }
         if before.isProtected { try liftingProtection(of: parent, change) } else { try change() }
     }
 
-    /// A copy-up is no change of the union's directory, and goes into an immutable or append-only one too: the flags are taken away for the
-    /// moment of the link.
+    /// A copy-up is no change of the union's directory, and goes into an immutable or append-only one too: the flags
+    /// are taken away for the moment of the link.
     private func liftingProtection(of directory: LayerDirectory, _ body: () throws(Errno) -> Void) throws(Errno) {
         let flags = try directory.fd.fileFlags()
         try directory.fd.setFileFlags(flags & ~UInt32(0x30 /* FS_IMMUTABLE_FL | FS_APPEND_FL */))
         do throws(Errno) { try body() } catch {
-            do throws(Errno) { try directory.fd.setFileFlags(flags) } catch { }
+            do throws(Errno) { try directory.fd.setFileFlags(flags) } catch {}
             throw error
         }
         // The copy is visible: an error now would say that it is not. Flags that could be taken away can be given back.
-        do throws(Errno) { try directory.fd.setFileFlags(flags) } catch { }
+        do throws(Errno) { try directory.fd.setFileFlags(flags) } catch {}
     }
 
     /// `overlay.impure` on a directory: some child shows another inode number than its own.

@@ -1,5 +1,5 @@
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 
 /// Who makes something, as the layer shall record it.
 public struct Maker: Sendable {
@@ -21,12 +21,14 @@ public enum NewObject {
     var isDirectory: Bool { if case .directory = self { true } else { false } }
 }
 
-/// Names made in the upper layer. One system call as the caller; over a whiteout the object is made complete in the work
-/// directory and takes the whiteout's place in one rename.
+/// Names made in the upper layer. One system call as the caller; over a whiteout the object is made complete in the
+/// work directory and takes the whiteout's place in one rename.
 extension LayerStack {
     /// - Returns: the open file for `.file`.
     /// - Precondition: the caller holds the directory's lock; the directory is in the upper layer.
-    public func createLocked(_ object: NewObject, in directory: MergedDirectory, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD? {
+    public func createLocked(
+        _ object: NewObject, in directory: MergedDirectory, _ name: NameRef, as maker: Maker
+    ) throws(Errno) -> OwnedFD? {
         guard let upper = directory.upper else { throw .readOnly }
         try refuseReserved(name)
         if case .node(let mode, let device) = object, mode & 0o170000 == 0o020000, device == 0 { throw .notPermitted }
@@ -44,23 +46,27 @@ extension LayerStack {
         if readsOCIWhiteouts, Whiteout.isMarkerName(name) { throw .invalid }
     }
 
-    private func make(_ object: NewObject, in directory: FD, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD? {
+    private func make(_ object: NewObject, in directory: FD, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD?
+    {
         do throws(Errno) {
-            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
+            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) {
+                () throws(Errno) in
                 try makeAsIs(object, in: directory, name)
             }
             try restoreSetgid(object, in: directory, name, maker)
             return file
         } catch {
-            // The kernel has checked the caller's permission already (default_permissions). What the layer refuses to the bare
-            // user id, a capability may have allowed: made by us and given away.
-            guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else { throw error }
+            // The kernel has checked the caller's permission already (default_permissions). What the layer refuses to
+            // the bare user id, a capability may have allowed: made by us and given away.
+            guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else {
+                throw error
+            }
             return try makeAndGive(object, in: directory, name, to: maker)
         }
     }
 
-    /// The kernel asks for sgid only where the caller may have it (mode_strip_sgid), by a supplementary group perhaps; our thread has none of
-    /// those, and the layer took the bit away.
+    /// The kernel asks for sgid only where the caller may have it (mode_strip_sgid), by a supplementary group perhaps;
+    /// our thread has none of those, and the layer took the bit away.
     private func restoreSetgid(_ object: NewObject, in directory: FD, _ name: NameRef, _ maker: Maker) throws(Errno) {
         guard case .file(let mode, _) = object, mode & UInt32(S_ISGID) != 0, maker.uid != 0 else { return }
         let status = try directory.status(name)
@@ -78,7 +84,9 @@ extension LayerStack {
         return nil
     }
 
-    private func makeAndGive(_ object: NewObject, in directory: FD, _ name: NameRef, to maker: Maker) throws(Errno) -> OwnedFD? {
+    private func makeAndGive(
+        _ object: NewObject, in directory: FD, _ name: NameRef, to maker: Maker
+    ) throws(Errno) -> OwnedFD? {
         let file = try ThreadCredentials.acting(uid: 0, gid: 0, umask: maker.umask) { () throws(Errno) in
             try makeAsIs(object, in: directory, name)
         }
@@ -93,13 +101,15 @@ extension LayerStack {
         } catch {
             do throws(Errno) {
                 if object.isDirectory { try directory.removeDirectory(name) } else { try directory.unlink(name) }
-            } catch { }
+            } catch {}
             throw error
         }
         return file
     }
 
-    private func createOverWhiteout(_ object: NewObject, in upper: LayerDirectory, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD? {
+    private func createOverWhiteout(
+        _ object: NewObject, in upper: LayerDirectory, _ name: NameRef, as maker: Maker
+    ) throws(Errno) -> OwnedFD? {
         guard let work else { throw .readOnly }
         return try withStagingDirectory(like: upper.fd, work) { (staging) throws(Errno) in
             let temporary = work.temporaryName()
@@ -118,7 +128,7 @@ extension LayerStack {
                 } catch {
                     do throws(Errno) {
                         if object.isDirectory { try staging.removeDirectory(t) } else { try staging.unlink(t) }
-                    } catch { }
+                    } catch {}
                     throw error
                 }
                 return file
@@ -126,12 +136,16 @@ extension LayerStack {
         }
     }
 
-    /// The work directory itself, or where the parent gives its children a group or an ACL, a directory in there that does the same.
-    func withStagingDirectory<R: ~Copyable>(like parent: FD, _ work: WorkDirectory, _ body: (FD) throws(Errno) -> R) throws(Errno) -> R {
+    /// The work directory itself, or where the parent gives its children a group or an ACL, a directory in there that
+    /// does the same.
+    func withStagingDirectory<R: ~Copyable>(
+        like parent: FD, _ work: WorkDirectory, _ body: (FD) throws(Errno) -> R
+    ) throws(Errno) -> R {
         let status = try parent.status()
         let acl = try parent.xattrIfPresent(NameRef.empty, NameRef("system.posix_acl_default"))
         if status.mode & UInt32(S_ISGID) == 0, acl == nil {
-            // As the parent would: anybody who may write there may write here, for the moment of this call only through us.
+            // As the parent would: anybody who may write there may write here, for the moment of this call only through
+            // us.
             return try body(work.fd)
         }
         let shadow = work.temporaryName()
@@ -146,18 +160,24 @@ extension LayerStack {
         }
     }
 
-    /// A file without a name on the upper filesystem, for O_TMPFILE: in the directory itself, so that it inherits from there.
-    public func createTemporary(in directory: MergedDirectory, mode: UInt32, flags: Int32, as maker: Maker) throws(Errno) -> OwnedFD {
+    /// A file without a name on the upper filesystem, for O_TMPFILE: in the directory itself, so that it inherits from
+    /// there.
+    public func createTemporary(
+        in directory: MergedDirectory, mode: UInt32, flags: Int32, as maker: Maker
+    ) throws(Errno) -> OwnedFD {
         guard let upper = directory.upper else { throw .readOnly }
         if upperOverride != nil { return try createTemporaryNoted(in: upper, mode: mode, flags: flags, as: maker) }
         do throws(Errno) {
-            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) { () throws(Errno) in
+            let file = try ThreadCredentials.acting(uid: maker.uid, gid: maker.gid, umask: maker.umask) {
+                () throws(Errno) in
                 try upper.fd.open(NameRef.dot, flags | OpenFlags.temporaryFile, mode: mode)
             }
             try restoreSetgid(.file(mode: mode, flags: flags), in: file.fd, NameRef.empty, maker)
             return file
         } catch {
-            guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else { throw error }
+            guard error == .accessDenied || error == .notPermitted, maker.uid != 0 || maker.gid != 0 else {
+                throw error
+            }
             let file = try ThreadCredentials.acting(uid: 0, gid: 0, umask: maker.umask) { () throws(Errno) in
                 try upper.fd.open(NameRef.dot, flags | OpenFlags.temporaryFile, mode: mode)
             }
@@ -170,11 +190,17 @@ extension LayerStack {
 
     /// Another name for an upper object (`source` and its name there, or with the empty name a descriptor).
     /// - Precondition: the caller holds the directory's lock.
-    public func linkLocked(_ source: FD, _ sourceName: NameRef, to directory: MergedDirectory, _ name: NameRef) throws(Errno) {
+    public func linkLocked(
+        _ source: FD, _ sourceName: NameRef, to directory: MergedDirectory, _ name: NameRef
+    ) throws(Errno) {
         guard let upper = directory.upper, let work else { throw .readOnly }
         try refuseReserved(name)
         func link(_ to: FD, _ newName: NameRef) throws(Errno) {
-            if sourceName.isEmpty { try source.linkSelf(to: to, newName) } else { try source.link(sourceName, to: to, newName) }
+            if sourceName.isEmpty {
+                try source.linkSelf(to: to, newName)
+            } else {
+                try source.link(sourceName, to: to, newName)
+            }
         }
         do throws(Errno) {
             try link(upper.fd, name)

@@ -1,16 +1,23 @@
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 
-/// New objects of an upper layer that notes owners and modes (`StatOverride`): ours on the disk, made and noted in the work directory and moved to
-/// their name in one rename, so that nobody sees them as ours. A file stands for a fifo, a socket or a device.
+/// New objects of an upper layer that notes owners and modes (`StatOverride`): ours on the disk, made and noted in the
+/// work directory and moved to their name in one rename, so that nobody sees them as ours. A file stands for a fifo, a
+/// socket or a device.
 extension LayerStack {
-    func createNoted(_ object: NewObject, in upper: LayerDirectory, _ name: NameRef, as maker: Maker) throws(Errno) -> OwnedFD? {
+    func createNoted(
+        _ object: NewObject, in upper: LayerDirectory, _ name: NameRef, as maker: Maker
+    ) throws(Errno) -> OwnedFD? {
         guard let work else { throw .readOnly }
         let looks = try noted(object, in: upper, maker)
         return try work.temporaryName().withRef { (t) throws(Errno) in
             let file = try makeOurs(object, in: work.fd, t)
             do throws(Errno) {
-                if let looks { try note(looks, work.fd, t, isDirectory: object.isDirectory) } else { try giveSymlink(work.fd, t, maker) }
+                if let looks {
+                    try note(looks, work.fd, t, isDirectory: object.isDirectory)
+                } else {
+                    try giveSymlink(work.fd, t, maker)
+                }
                 try place(t, isDirectory: object.isDirectory, in: upper, name, work)
             } catch {
                 work.discard(t, isDirectory: object.isDirectory)
@@ -20,15 +27,19 @@ extension LayerStack {
         }
     }
 
-    func createTemporaryNoted(in upper: LayerDirectory, mode: UInt32, flags: Int32, as maker: Maker) throws(Errno) -> OwnedFD {
+    func createTemporaryNoted(
+        in upper: LayerDirectory, mode: UInt32, flags: Int32, as maker: Maker
+    ) throws(Errno) -> OwnedFD {
         let object = NewObject.file(mode: mode, flags: flags)
         guard let form = upperOverride, let looks = try noted(object, in: upper, maker) else { throw .invalid }
-        let file = try upper.fd.open(NameRef.dot, flags | OpenFlags.temporaryFile, mode: Self.storedMode(looks.permissions, isDirectory: false))
+        let file = try upper.fd.open(
+            NameRef.dot, flags | OpenFlags.temporaryFile, mode: Self.storedMode(looks.permissions, isDirectory: false))
         try file.fd.setXattr(NameRef.empty, form.name, looks.text)
         return file
     }
 
-    /// Owner, group of a setgid directory, mode under the umask: as inode_init_owner has it. Nil for a symlink, which takes no such note.
+    /// Owner, group of a setgid directory, mode under the umask: as inode_init_owner has it. Nil for a symlink, which
+    /// takes no such note.
     private func noted(_ object: NewObject, in upper: LayerDirectory, _ maker: Maker) throws(Errno) -> StatOverride? {
         let parent = try status(upper.fd, NameRef.empty, layer: 0)
         var looks = FileStatus()
@@ -36,7 +47,8 @@ extension LayerStack {
         looks.gid = parent.mode & UInt32(S_ISGID) != 0 ? parent.gid : maker.gid
         switch object {
         case .file(let mode, _): looks.mode = FileKind.regular.modeBits | mode & 0o7777 & ~maker.umask
-        case .directory(let mode): looks.mode = FileKind.directory.modeBits | mode & 0o7777 & ~maker.umask | parent.mode & UInt32(S_ISGID)
+        case .directory(let mode):
+            looks.mode = FileKind.directory.modeBits | mode & 0o7777 & ~maker.umask | parent.mode & UInt32(S_ISGID)
         case .node(let mode, let device):
             looks.mode = mode & ~maker.umask
             looks.rdev = device
@@ -69,7 +81,9 @@ extension LayerStack {
     }
 
     /// - Precondition: the caller holds the directory's lock.
-    private func place(_ temporary: NameRef, isDirectory: Bool, in directory: LayerDirectory, _ name: NameRef, _ work: WorkDirectory) throws(Errno) {
+    private func place(
+        _ temporary: NameRef, isDirectory: Bool, in directory: LayerDirectory, _ name: NameRef, _ work: WorkDirectory
+    ) throws(Errno) {
         let upper = directory.fd
         do throws(Errno) {
             return try work.fd.rename(temporary, to: upper, name, .noReplace)

@@ -1,11 +1,13 @@
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 
 /// What is mounted below a layer is not seen, whoever mounts the union: the layer is what its own filesystem has.
 ///
-/// A private clone of the layer's mount has nothing mounted below it (`FD.cloneTree`). Where none can be made (an ordinary user without a namespace; in a namespace
-/// below whose owner's mounts lie: they are locked, mount_namespaces(7)), each object that is looked up says on which mount it lies, and one of another mount is not the
-/// layer's. What it covers cannot be reached then: a directory stands in for a directory, empty as mount points are; anything else is not there.
+/// A private clone of the layer's mount has nothing mounted below it (`FD.cloneTree`). Where none can be made (an
+/// ordinary user without a namespace; in a namespace below whose owner's mounts lie: they are locked,
+/// mount_namespaces(7)), each object that is looked up says on which mount it lies, and one of another mount is not the
+/// layer's. What it covers cannot be reached then: a directory stands in for a directory, empty as mount points are;
+/// anything else is not there.
 extension LayerStack {
     /// What a layer has under a name.
     enum Seen {
@@ -15,7 +17,8 @@ extension LayerStack {
         case covered(FileStatus)
     }
 
-    /// One statx(2). Where something was mounted below the layer from the beginning (the union itself, perhaps), two calls more, and nothing that is mounted is asked.
+    /// One statx(2). Where something was mounted below the layer from the beginning (the union itself, perhaps), two
+    /// calls more, and nothing that is mounted is asked.
     func see(_ part: LayerDirectory, _ name: NameRef) throws(Errno) -> Seen {
         guard part.layer < layers.count else { return .nothing }
         let layer = layers[part.layer]
@@ -25,7 +28,9 @@ extension LayerStack {
                 if part.isCovered { return .nothing }
                 let object = try part.fd.openUncrossed(name, OpenFlags.path)
                 status = try object.fd.status()
-            } else { status = try part.fd.status(name) }
+            } else {
+                status = try part.fd.status(name)
+            }
             if layer.owns(status) { return .object(status) }
         } catch {
             if error == .noEntry { return .nothing }
@@ -55,7 +60,9 @@ extension LayerStack {
     }
 
     func coveredDirectory(_ part: LayerDirectory) throws(Errno) -> LayerDirectory {
-        LayerDirectory(layer: part.layer, fd: try EmptyDirectory.open(), markers: DirectoryMarkers(), size: 0, device: part.device, isCovered: true)
+        LayerDirectory(
+            layer: part.layer, fd: try EmptyDirectory.open(), markers: DirectoryMarkers(), size: 0, device: part.device,
+            isCovered: true)
     }
 }
 
@@ -80,7 +87,9 @@ enum EmptyDirectory {
                         try here.removeDirectory(p)
                         return directory
                     } catch {
-                        do throws(Errno) { try here.removeDirectory(p) } catch { /* Empty, in a place that is cleaned. */ }
+                        do throws(Errno) { try here.removeDirectory(p) } catch {
+                            // Empty, in a place that is cleaned.
+                        }
                         throw error
                     }
                 }
@@ -105,7 +114,9 @@ enum MountsBelow {
             // id parent device root mountpoint options … (proc_pid_mountinfo(5)).
             for line in try table.fd.readAll().split(separator: 0x0a) {
                 let fields = line.split(separator: 0x20, maxSplits: 5)
-                if fields.count > 5, fields[1].elementsEqual(String(mount).utf8), fields[4].starts(with: prefix) { return true }
+                if fields.count > 5, fields[1].elementsEqual(String(mount).utf8), fields[4].starts(with: prefix) {
+                    return true
+                }
             }
             return false
         } catch { return true }

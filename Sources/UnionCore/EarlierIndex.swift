@@ -1,11 +1,13 @@
 internal import Glibc
 internal import LinuxSys
 
-/// The index of what was an upper layer, at a mount that has it as the uppermost of read-only layers: an engine that tells the difference of a container's layer, or
-/// commits it, mounts it so, and does not name the work directory. Without its index the union would show the lower file under each name that was not used itself.
+/// The index of what was an upper layer, at a mount that has it as the uppermost of read-only layers: an engine that
+/// tells the difference of a container's layer, or commits it, mounts it so, and does not name the work directory.
+/// Without its index the union would show the lower file under each name that was not used itself.
 ///
-/// It is looked for where engines have it, in `work` beside the layer, and is nobody else's: `overlay.upper` of the index names the layer, `overlay.origin` of the
-/// layer the one below it. Whoever can write that can write the layer. Nothing is written here, and the mount that it belongs to may go on meanwhile.
+/// It is looked for where engines have it, in `work` beside the layer, and is nobody else's: `overlay.upper` of the
+/// index names the layer, `overlay.origin` of the layer the one below it. Whoever can write that can write the layer.
+/// Nothing is written here, and the mount that it belongs to may go on meanwhile.
 struct EarlierIndex: ~Copyable {
     /// What the option would name.
     let work: OwnedFD
@@ -18,10 +20,16 @@ struct EarlierIndex: ~Copyable {
     ///   - held: open already.
     /// - Returns: nil where there is none, or it is another's.
     init?(_ layers: [Layer], _ xattrs: XattrNamespace, work: FileName?, held: FD?) {
-        guard layers.count > 1, let top = layers.first, !top.isUpper, top.hasHandles, layers[1].hasHandles else { return nil }
+        guard layers.count > 1, let top = layers.first, !top.isUpper, top.hasHandles, layers[1].hasHandles else {
+            return nil
+        }
         do throws(Errno) {
             let directory: OwnedFD
-            if let held { directory = try held.openDirectory(NameRef.dot) } else { directory = try Self.open(work ?? top.path.appending(component: FileName("../work"))) }
+            if let held {
+                directory = try held.openDirectory(NameRef.dot)
+            } else {
+                directory = try Self.open(work ?? top.path.appending(component: FileName("../work")))
+            }
             let index = try directory.fd.openDirectory(NameRef("index"))
             guard try Index.belongs(index.fd, to: top.root.fd, over: layers[1].root.fd, xattrs) else { return nil }
             isReadOnlyMount = try directory.fd.filesystemStatus().flags & 1 == 1
@@ -35,7 +43,9 @@ struct EarlierIndex: ~Copyable {
             do throws(Errno) {
                 let tree = try FD.cloneReadOnly(p)
                 return try tree.fd.openDirectory(NameRef.dot)
-            } catch { /* Not allowed here, or not there. */ }
+            } catch {
+                // Not allowed here, or not there.
+            }
             return try FD.currentDirectory.open(p, O_RDONLY | O_DIRECTORY)
         }
     }

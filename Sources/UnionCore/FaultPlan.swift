@@ -3,8 +3,10 @@ internal import Synchronization
 
 /// Each step of a copy-up that can fail. A test makes one fail and looks at what is left.
 public enum CopyUpStep: Int, CaseIterable, Sendable {
-    case makeTemporary, openSource, cloneData, copyData, truncate, listXattrs, setXattr, changeOwner, changeMode, setTimes
-    case setOrigin, setRedirect, setLinkCount, setMetacopy, removeMetacopy, synchronise, linkIntoIndex, publish, setImpure, restoreParentTimes
+    case makeTemporary, openSource, cloneData, copyData, truncate, listXattrs, setXattr, changeOwner, changeMode,
+        setTimes
+    case setOrigin, setRedirect, setLinkCount, setMetacopy, removeMetacopy, synchronise, linkIntoIndex, publish,
+        setImpure, restoreParentTimes
 }
 
 /// Which step fails how: once, at its n-th time. Only tests make one; a mount has none and asks nothing.

@@ -1,7 +1,7 @@
 public import LinuxSys
 
-/// The directories of a stack that another program has opened, by their places in it: where they are opened again, paths may lead elsewhere by now, or nowhere
-/// (an engine unmounts what it had mounted for us).
+/// The directories of a stack that another program has opened, by their places in it: where they are opened again,
+/// paths may lead elsewhere by now, or nowhere (an engine unmounts what it had mounted for us).
 public struct HeldLayers: Sendable, Equatable {
     /// The upper layer first where there is one.
     public var layers: [FD]

@@ -1,7 +1,8 @@
 internal import LinuxSys
 
-/// podman as root, with a user namespace for its container (`--uidmap`), gives its mount program lower layers that the kernel maps already, and the same mapping once
-/// more as an option, which is meant for the upper layer (docs/podman.md). To tell them apart: what the kernel says of the mount that a path lies on.
+/// podman as root, with a user namespace for its container (`--uidmap`), gives its mount program lower layers that the
+/// kernel maps already, and the same mapping once more as an option, which is meant for the upper layer
+/// (docs/podman.md). To tell them apart: what the kernel says of the mount that a path lies on.
 enum IDMappedMount {
     static func has(_ path: FileName) -> Bool {
         do throws(Errno) {
@@ -15,7 +16,9 @@ enum IDMappedMount {
                 guard fields.count > 5, fields[0].elementsEqual(String(id).utf8) else { continue }
                 return fields[5].split(separator: 0x2c).contains { $0.elementsEqual("idmapped".utf8) }
             }
-        } catch { /* Not to be seen: as it is without. */ }
+        } catch {
+            // Not to be seen: as it is without.
+        }
         return false
     }
 }

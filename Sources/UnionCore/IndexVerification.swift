@@ -1,7 +1,7 @@
 internal import LinuxSys
 
-/// What the kernel's overlayfs asks of an index before it uses it (ovl_get_indexdir, ovl_indexdir_cleanup): that it belongs to this upper
-/// layer and this lower one, and that every entry stands for something.
+/// What the kernel's overlayfs asks of an index before it uses it (ovl_get_indexdir, ovl_indexdir_cleanup): that it
+/// belongs to this upper layer and this lower one, and that every entry stands for something.
 struct IndexVerification {
     let upper: Layer
     /// The uppermost lower layer: the one that the upper layer's root came from.
@@ -15,8 +15,9 @@ struct IndexVerification {
     /// Notes what is not noted yet, compares what is, removes entries that nothing needs.
     /// - Parameter cleans: nobody else uses the work directory.
     func run(cleans: Bool) throws(UnionError) {
-        try verify(upper.root.fd, .origin, of: lower, isUpper: false,
-                   "upper directory \(upper.path) was made over another lower directory than \(lower.path)")
+        try verify(
+            upper.root.fd, .origin, of: lower, isUpper: false,
+            "upper directory \(upper.path) was made over another lower directory than \(lower.path)")
         let another = "the index in \(workPath) belongs to another upper directory than \(upper.path)"
         // Older kernels noted the upper directory as `origin`: compared where it is, never set.
         if hasNote(.origin) { try verify(index.fd, .origin, of: upper, isUpper: true, another) }
@@ -25,16 +26,25 @@ struct IndexVerification {
     }
 
     private func hasNote(_ attribute: OverlayXattr) -> Bool {
-        do throws(Errno) { return try index.fd.xattrIfPresent(NameRef.empty, attribute.name(xattrs)) != nil } catch { return false }
+        do throws(Errno) { return try index.fd.xattrIfPresent(NameRef.empty, attribute.name(xattrs)) != nil } catch {
+            return false
+        }
     }
 
-    private var advice: String { "mount with the directories that belong together, or with -o index=off, or with another work directory" }
+    private var advice: String {
+        "mount with the directories that belong together, or with -o index=off, or with another work directory"
+    }
 
     /// ovl_verify_set_fh.
-    private func verify(_ directory: FD, _ attribute: OverlayXattr, of layer: Layer, isUpper: Bool, _ mismatch: String) throws(UnionError) {
+    private func verify(
+        _ directory: FD, _ attribute: OverlayXattr, of layer: Layer, isUpper: Bool, _ mismatch: String
+    ) throws(UnionError) {
         do throws(Errno) {
-            guard let expected = Origin(handle: try layer.root.fd.handle(NameRef.empty), uuid: layer.uuid,
-                                        flags: isUpper ? Origin.pathUpper : 0) else { throw .notSupported }
+            guard
+                let expected = Origin(
+                    handle: try layer.root.fd.handle(NameRef.empty), uuid: layer.uuid,
+                    flags: isUpper ? Origin.pathUpper : 0)
+            else { throw .notSupported }
             let value = try directory.xattrIfPresent(NameRef.empty, attribute.name(xattrs))
             // An empty one says "unknown" (ovl_get_fh).
             guard let value, !value.isEmpty else {
@@ -60,9 +70,11 @@ struct IndexVerification {
             }
             for name in names where try !keeps(name) { try remove(name) }
         } catch {
-            throw UnionError(error, error == .invalid
-                ? "the index in \(workPath) has an entry that is none of overlayfs's: \(advice)"
-                : "the index in \(workPath) cannot be cleaned: \(error.text); \(advice)")
+            throw UnionError(
+                error,
+                error == .invalid
+                    ? "the index in \(workPath) has an entry that is none of overlayfs's: \(advice)"
+                    : "the index in \(workPath) cannot be cleaned: \(error.text); \(advice)")
         }
     }
     private func remove(_ name: FileName) throws(Errno) {
@@ -82,7 +94,9 @@ struct IndexVerification {
         guard let status = try index.status(name) else { return true }
         // Whiteouts and directories are of nfs_export: kept as they are.
         if Whiteout.isDevice(status) || status.isDirectory { return true }
-        let noted = try name.withRef { (n) throws(Errno) in try index.fd.xattrIfPresent(n, OverlayXattr.origin.name(xattrs)) }
+        let noted = try name.withRef { (n) throws(Errno) in
+            try index.fd.xattrIfPresent(n, OverlayXattr.origin.name(xattrs))
+        }
         // Without one it is not overlayfs's doing (ENODATA there); another's is what a crash left.
         guard let noted else { throw .invalid }
         if noted != origin.bytes { return false }

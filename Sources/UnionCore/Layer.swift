@@ -16,7 +16,8 @@ public final class Layer: Sendable {
     public let uuid: [UInt8]
     /// Its objects say by an attribute what they are to be seen as.
     public let override: OverrideForm?
-    /// Owners are another's already when we see them: the layer lies on an id-mapped mount (mount_setattr(2)), as podman makes them of an image for another user namespace.
+    /// Owners are another's already when we see them: the layer lies on an id-mapped mount (mount_setattr(2)), as
+    /// podman makes them of an image for another user namespace.
     public let isIDMapped: Bool
     /// Where inode numbers stand in its file handles; nil where that is not known.
     let handleForm: HandleForm?
@@ -35,8 +36,11 @@ public final class Layer: Sendable {
     let key: UInt64
 
     /// - Parameter mountpoints: where something will be mounted.
-    init(index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, status: FileStatus, override: OverrideForm?, isIDMapped: Bool,
-         markers: DirectoryMarkers, isPrivate: Bool, mountpoints: [FileName], knowsUUID: Bool = true) {
+    init(
+        index: Int, isUpper: Bool, path: FileName, root: consuming OwnedFD, filesystem: Int, status: FileStatus,
+        override: OverrideForm?, isIDMapped: Bool,
+        markers: DirectoryMarkers, isPrivate: Bool, mountpoints: [FileName], knowsUUID: Bool = true
+    ) {
         let device = status.dev
         self.index = index
         self.isUpper = isUpper
@@ -56,7 +60,9 @@ public final class Layer: Sendable {
             let handle = try root.fd.handle(NameRef.empty)
             named = true
             form = HandleForm(root: handle, ino: status.ino, filesystem: type)
-        } catch { /* Without handles there are no origins; the layer serves all the same. */ }
+        } catch {
+            // Without handles there are no origins; the layer serves all the same.
+        }
         isOverlay = type == Filesystems.overlayfs
         holdsFilesystems = type == Filesystems.btrfs || type == Filesystems.overlayfs
         // Not that of what an overlayfs is laid over, whose files have other numbers than its own.

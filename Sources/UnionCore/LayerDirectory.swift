@@ -8,7 +8,8 @@ public final class LayerDirectory: Sendable {
     public let layer: Int
     /// st_size when it was opened: what reading it may cost.
     let size: UInt64
-    /// st_dev of what is in it: on a filesystem of several (btrfs, overlayfs) not always the layer's; 0 where that was not asked.
+    /// st_dev of what is in it: on a filesystem of several (btrfs, overlayfs) not always the layer's; 0 where that was
+    /// not asked.
     let device: UInt64
     /// Stands in for one that something is mounted over (`LayerStack.see`).
     let isCovered: Bool
@@ -17,7 +18,10 @@ public final class LayerDirectory: Sendable {
     private let impure: Atomic<Bool>
     private let xattrWhiteouts: Atomic<Bool>
 
-    init(layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64, device: UInt64 = 0, isCovered: Bool = false) {
+    init(
+        layer: Int, fd: consuming OwnedFD, markers: DirectoryMarkers, size: UInt64, device: UInt64 = 0,
+        isCovered: Bool = false
+    ) {
         self.layer = layer
         self.size = size
         self.device = device
@@ -46,7 +50,8 @@ public struct DirectoryMarkers: Sendable {
     public var impure = false
     /// The kernel's overlayfs noted it as immutable or append-only (`overlay.protattr`).
     public var protected = false
-    /// Where the layers below keep this directory: one name beside the parent's, or a path from the root that begins with `/`.
+    /// Where the layers below keep this directory: one name beside the parent's, or a path from the root that begins
+    /// with `/`.
     public var redirect: FileName?
     public init() {}
 }

@@ -7,7 +7,8 @@ public struct Found: Sendable {
     /// That is the upper layer.
     public var isInUpper = false
     public var status: FileStatus
-    /// The number to show as st_ino: that of the lower origin where there is one, so that it does not change at copy-up.
+    /// The number to show as st_ino: that of the lower origin where there is one, so that it does not change at
+    /// copy-up.
     public var ino: UInt64
     /// For directories: all parts. Nil where it was asked not to open them and one layer alone has it.
     public var directory: MergedDirectory?
@@ -34,16 +35,21 @@ public struct Found: Sendable {
 extension LayerStack {
     /// Looks a name up through the parts of a directory, uppermost first. Nil: there is no such name in the union.
     ///
-    /// Costs one statx for each part down to the first file or opaque directory, two where OCI whiteouts are read and the
-    /// name is missing; for a directory also open, listxattr, statx of the OCI mark.
+    /// Costs one statx for each part down to the first file or opaque directory, two where OCI whiteouts are read and
+    /// the name is missing; for a directory also open, listxattr, statx of the OCI mark.
     /// - Parameters:
     ///   - layers: that have something under the name (`MergedListing`): the others are not asked.
-    ///   - isBrief: of a directory that one layer alone has nothing is opened, for two calls in place of four; and a lower file whose blocks could hold it all is not
-    ///     asked whether it is a metacopy (`Found.isDataUnseen`), which saves a getxattr.
-    public func lookup(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, isBrief: Bool = false) throws(Errno) -> Found? {
+    ///   - isBrief: of a directory that one layer alone has nothing is opened, for two calls in place of four; and a
+    ///     lower file whose blocks could hold it all is not asked whether it is a metacopy (`Found.isDataUnseen`),
+    ///     which saves a getxattr.
+    public func lookup(
+        _ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all, isBrief: Bool = false
+    ) throws(Errno) -> Found? {
         if readsOCIWhiteouts, Whiteout.isMarkerName(name) { return nil }
         var known: FileStatus?
-        if isBrief, let layer = layers.single, let part = parent.part(inLayer: layer), case .object(let status) = try see(part, name) {
+        if isBrief, let layer = layers.single, let part = parent.part(inLayer: layer),
+            case .object(let status) = try see(part, name)
+        {
             if let found = try lookupClosed(part, name, status) { return found }
             known = status
         }
@@ -59,14 +65,15 @@ extension LayerStack {
             case .directory(let redirect):
                 guard let redirect else { continue }
                 if !followsRedirects {
-                    // As ovl_lookup: of the last part a redirect is not even read; below another lower one it is refused wherever it leads.
+                    // As ovl_lookup: of the last part a redirect is not even read; below another lower one it is
+                    // refused wherever it leads.
                     if part.layer == parent.parts.last?.layer { continue }
                     if !(hasUpper && part.layer == 0) { throw .notPermitted }
                 }
                 let above = found.parts.count
                 let whole = try lookupBelow(part.layer, parent, redirect, &found)
-                // Who mounts with redirect_dir=nofollow does not trust what a layer says of others: to show only a part of the
-                // directory would be worse than an error (ovl_lookup).
+                // Who mounts with redirect_dir=nofollow does not trust what a layer says of others: to show only a part
+                // of the directory would be worse than an error (ovl_lookup).
                 if !followsRedirects, found.parts.count > above { throw .notPermitted }
                 return whole
             }
@@ -79,13 +86,19 @@ extension LayerStack {
         guard status.isDirectory, !hasOverrides else { return nil }
         let attributes = try part.fd.listXattrs(name)
         var saysSomething = false
-        attributes.forEachName { if visibility.isOverlayOwn($0) && !$0.equals(OverlayXattr.origin.name(xattrs)) { saysSomething = true } }
+        attributes.forEachName {
+            if visibility.isOverlayOwn($0) && !$0.equals(OverlayXattr.origin.name(xattrs)) { saysSomething = true }
+        }
         if saysSomething { return nil }
-        return Found(layer: part.layer, isInUpper: hasUpper && part.layer == 0, status: status, ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
+        return Found(
+            layer: part.layer, isInUpper: hasUpper && part.layer == 0, status: status,
+            ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
     }
 
     /// The same without the upper layer: what a name would show if the upper layer had nothing of it.
-    public func existsBelowUpper(_ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all) throws(Errno) -> Bool {
+    public func existsBelowUpper(
+        _ parent: MergedDirectory, _ name: NameRef, in layers: LayerSet = .all
+    ) throws(Errno) -> Bool {
         for part in parent.lowerParts where layers.contains(part.layer) {
             switch try see(part, name) {
             case .object(let status): return try !isWhiteout(status, part, name)
@@ -140,15 +153,18 @@ extension LayerStack {
             let numbered = hasUpper && parts.count > 1 ? 1 : 0
             let ino = stack.number(statuses[numbered], ofLayer: parts[numbered].layer, parts[numbered].fd)
             // A merged directory's own count would be of one layer only; 1 says "not counted", as overlayfs does.
-            return Found(layer: top.layer, isInUpper: hasUpper, status: status, ino: ino,
-                         directory: MergedDirectory(parts: parts, hasUpper: hasUpper),
-                         nlink: parts.count > 1 ? 1 : status.nlink)
+            return Found(
+                layer: top.layer, isInUpper: hasUpper, status: status, ino: ino,
+                directory: MergedDirectory(parts: parts, hasUpper: hasUpper),
+                nlink: parts.count > 1 ? 1 : status.nlink)
         }
     }
 
     /// One part. A directory is opened and added; whether the search goes on below is in the answer.
     /// - Parameter known: its status, where it was asked for just now.
-    private func look(_ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay, known: FileStatus? = nil) throws(Errno) -> Look {
+    private func look(
+        _ part: LayerDirectory, _ name: NameRef, _ found: inout DirectoryUnderWay, known: FileStatus? = nil
+    ) throws(Errno) -> Look {
         let seen: Seen
         if let known { seen = .object(known) } else { seen = try see(part, name) }
         var status: FileStatus
@@ -169,7 +185,8 @@ extension LayerStack {
         let fd = try part.fd.openDirectory(name)
         let markers = try readMarkers(fd.fd)
         if markers.protected, hasUpper, part.layer == 0 { adoptProtection(part.fd, name) }
-        let directory = LayerDirectory(layer: part.layer, fd: fd, markers: markers, size: status.size, device: status.dev)
+        let directory = LayerDirectory(
+            layer: part.layer, fd: fd, markers: markers, size: status.size, device: status.dev)
         found.parts.append(directory)
         found.statuses.append(status)
         if markers.opaque || hasOCIWhiteout(part, name) { return .end }
@@ -177,8 +194,10 @@ extension LayerStack {
     }
 
     /// Goes on in the layers below `layer`, where the directory is known by another name or at another path.
-    private func lookupBelow(_ layer: Int, _ parent: MergedDirectory, _ redirect: FileName,
-                             _ found: inout DirectoryUnderWay) throws(Errno) -> Found? {
+    private func lookupBelow(
+        _ layer: Int, _ parent: MergedDirectory, _ redirect: FileName,
+        _ found: inout DirectoryUnderWay
+    ) throws(Errno) -> Found? {
         var redirect = redirect
         var from = layer
         var holder: LayerDirectory?
@@ -222,11 +241,13 @@ extension LayerStack {
         return try found.result(self)
     }
 
-    /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque. `path` becomes what the
-    /// layers below call it: a directory on the way may have been renamed in this one (ovl_check_redirect). `holder`: the directory that
-    /// has the last name.
-    private func lookPath(_ layer: Layer, _ path: inout FileName, _ found: inout DirectoryUnderWay,
-                          _ holder: inout LayerDirectory?) throws(Errno) -> Look {
+    /// A path from a layer's root, component by component: each may be missing, a whiteout, a file, or opaque. `path`
+    /// becomes what the layers below call it: a directory on the way may have been renamed in this one
+    /// (ovl_check_redirect). `holder`: the directory that has the last name.
+    private func lookPath(
+        _ layer: Layer, _ path: inout FileName, _ found: inout DirectoryUnderWay,
+        _ holder: inout LayerDirectory?
+    ) throws(Errno) -> Look {
         var at = layer.root
         var endsHere = false
         var below: [UInt8] = []
@@ -236,7 +257,10 @@ extension LayerStack {
                 let look = try name.withRef { (n) throws(Errno) in try self.look(at, n, &found) }
                 holder = at
                 path = FileName(bytes: below).appending(component: name)
-                if case .directory(let redirect) = look, endsHere, !(redirect.map { Redirect.isAbsolute($0) } ?? false) { return .end }
+                if case .directory(let redirect) = look, endsHere, !(redirect.map { Redirect.isAbsolute($0) } ?? false)
+                {
+                    return .end
+                }
                 if case .absent = look, endsHere { return .end }
                 return look
             }
@@ -267,25 +291,39 @@ extension LayerStack {
     }
 
     /// A file: its number, and for one that has several names in its layer, what the index has of it.
-    private func file(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus, isBrief: Bool) throws(Errno) -> Found {
+    private func file(
+        _ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus, isBrief: Bool
+    ) throws(Errno) -> Found {
         if hasCopies(part.layer) { return try upperFile(parent, part, name, status) }
-        var found = Found(layer: part.layer, status: status, ino: number(status, ofLayer: part.layer, part.fd, name), nlink: status.nlink)
+        var found = Found(
+            layer: part.layer, status: status, ino: number(status, ofLayer: part.layer, part.fd, name),
+            nlink: status.nlink)
         if status.isRegular {
-            if isBrief, status.hasRoomForData { found.isDataUnseen = true } else { found.isMetacopy = try isMetacopy(part.fd, name) }
+            if isBrief, status.hasRoomForData {
+                found.isDataUnseen = true
+            } else {
+                found.isMetacopy = try isMetacopy(part.fd, name)
+            }
         }
-        if let index, status.nlink > 1, isIndexed(status), let handle = try originHandle(part.fd, name, layer: part.layer) {
+        if let index, status.nlink > 1, isIndexed(status),
+            let handle = try originHandle(part.fd, name, layer: part.layer)
+        {
             let indexName = handle.indexName
             found.indexName = indexName
             found.lowerLinks = status.nlink
             if var copy = try index.status(indexName) {
-                if hasOverrides { copy = try indexName.withRef { (n) throws(Errno) in try overridden(copy, index.fd, n, layer: 0) } }
+                if hasOverrides {
+                    copy = try indexName.withRef { (n) throws(Errno) in try overridden(copy, index.fd, n, layer: 0) }
+                }
                 found.layer = 0
                 found.isInUpper = hasUpper
                 found.isIndexed = true
                 found.status = copy
                 found.isShownFromIndex = true
                 found.isDataUnseen = false
-                if copy.isRegular { found.isMetacopy = try indexName.withRef { (n) throws(Errno) in try isMetacopy(index.fd, n) } }
+                if copy.isRegular {
+                    found.isMetacopy = try indexName.withRef { (n) throws(Errno) in try isMetacopy(index.fd, n) }
+                }
                 found.nlink = try index.unionLinks(indexName, upper: copy.nlink, lower: status.nlink)
             }
         }
@@ -298,8 +336,12 @@ extension LayerStack {
     /// user.* attributes are for regular files and directories: others cannot say where in the index they belong.
     private func isIndexed(_ status: FileStatus) -> Bool { xattrs == .trusted || status.isRegular }
 
-    private func upperFile(_ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> Found {
-        var found = Found(layer: 0, isInUpper: hasUpper, status: status, ino: number(status, ofLayer: 0, part.fd, name), nlink: status.nlink)
+    private func upperFile(
+        _ parent: MergedDirectory, _ part: LayerDirectory, _ name: NameRef, _ status: FileStatus
+    ) throws(Errno) -> Found {
+        var found = Found(
+            layer: 0, isInUpper: hasUpper, status: status, ino: number(status, ofLayer: 0, part.fd, name),
+            nlink: status.nlink)
         let markers = try readFileMarkers(part.fd, name)
         found.isMetacopy = markers.metacopy && status.isRegular
         if markers.protected, hasUpper { adoptProtection(part.fd, name) }
@@ -319,8 +361,8 @@ extension LayerStack {
                 return found
             }
         }
-        // Lower names that are not kept together by the index may have become several upper files: only one could have the number. With
-        // an index they are not, so one whose count cannot be seen has one name.
+        // Lower names that are not kept together by the index may have become several upper files: only one could have
+        // the number. With an index they are not, so one whose count cannot be seen has one name.
         if let lower = try resolve(origin, parent, name), (lower.links ?? (index == nil ? 2 : 1)) == 1 {
             found.ino = lower.number
         }
@@ -338,7 +380,8 @@ extension Redirect {
 }
 
 extension FileStatus {
-    /// Its blocks could hold all of it. A metacopy has none of its own, but for those of its attributes, and on filesystems that count blocks by size (squashfs): who
-    /// reads it asks then, and st_blocks is right by then all the same: at least as many as were counted.
+    /// Its blocks could hold all of it. A metacopy has none of its own, but for those of its attributes, and on
+    /// filesystems that count blocks by size (squashfs): who reads it asks then, and st_blocks is right by then all the
+    /// same: at least as many as were counted.
     fileprivate var hasRoomForData: Bool { blocks &* 512 >= size }
 }

@@ -1,7 +1,7 @@
 public import LinuxSys
 
-/// An object's status as its layer means it: statx(2), and where the layer keeps owners and modes in an attribute (`StatOverride`), that.
-/// One getxattr(2) more for files and directories of such layers, nothing for others.
+/// An object's status as its layer means it: statx(2), and where the layer keeps owners and modes in an attribute
+/// (`StatOverride`), that. One getxattr(2) more for files and directories of such layers, nothing for others.
 extension LayerStack {
     public func status(_ directory: FD, _ name: NameRef, layer: Int) throws(Errno) -> FileStatus {
         let status = try directory.status(name)
@@ -17,7 +17,8 @@ extension LayerStack {
             return status
         }
         guard let form = layers[layer].override, status.isRegular || status.isDirectory,
-              let value = try directory.xattrIfPresent(name, form.name), let override = StatOverride(value) else { return status }
+            let value = try directory.xattrIfPresent(name, form.name), let override = StatOverride(value)
+        else { return status }
         return override.applied(to: status)
     }
 
@@ -30,7 +31,8 @@ extension LayerStack {
     /// What new and changed objects of the upper layer are noted with in place of chown(2) and chmod(2).
     public var upperOverride: OverrideForm? { upperLayer?.override }
 
-    /// chown(2) of an upper object, with what that does to suid, sgid and capabilities. UInt32.max leaves an id as it is.
+    /// chown(2) of an upper object, with what that does to suid, sgid and capabilities. UInt32.max leaves an id as it
+    /// is.
     public func changeOwner(_ directory: FD, _ name: NameRef, uid: UInt32, gid: UInt32) throws(Errno) {
         guard let form = upperOverride else { return try directory.changeOwner(name, uid: uid, gid: gid) }
         let status = try directory.status(name)
@@ -47,7 +49,8 @@ extension LayerStack {
         try directory.setXattr(name, form.name, seen.text)
     }
 
-    /// chmod(2) of an upper object. Where it is only noted, other users of the machine get no more than the mode gives them.
+    /// chmod(2) of an upper object. Where it is only noted, other users of the machine get no more than the mode gives
+    /// them.
     public func changeMode(_ directory: FD, _ name: NameRef, _ mode: UInt32) throws(Errno) {
         guard let form = upperOverride else { return try directory.changeMode(name, mode) }
         let status = try directory.status(name)
@@ -58,10 +61,14 @@ extension LayerStack {
         try directory.changeMode(name, Self.storedMode(seen.permissions, isDirectory: status.isDirectory))
     }
 
-    /// On the disk: for ourselves to open it, without suid, sgid and sticky, which are for the owner that is only noted.
-    static func storedMode(_ permissions: UInt32, isDirectory: Bool) -> UInt32 { permissions & 0o777 | (isDirectory ? 0o700 : 0o600) }
+    /// On the disk: for ourselves to open it, without suid, sgid and sticky, which are for the owner that is only
+    /// noted.
+    static func storedMode(_ permissions: UInt32, isDirectory: Bool) -> UInt32 {
+        permissions & 0o777 | (isDirectory ? 0o700 : 0o600)
+    }
 
-    /// A copy's owner and mode, in two steps: what comes between would be undone by the first and hindered by the second.
+    /// A copy's owner and mode, in two steps: what comes between would be undone by the first and hindered by the
+    /// second.
     func giveOwner(_ status: FileStatus, to directory: FD, _ name: NameRef) throws(Errno) {
         if upperOverride == nil { return try directory.changeOwner(name, uid: status.uid, gid: status.gid) }
         // A symlink takes no such attribute: its owner is the real one, where we may.

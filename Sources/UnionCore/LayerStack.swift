@@ -1,5 +1,5 @@
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 
 /// The layers of one union, opened: what every operation on it starts from. Immutable.
 public final class LayerStack: Sendable {
@@ -28,13 +28,15 @@ public final class LayerStack: Sendable {
     /// How many filesystems the layers lie on.
     public var filesystemCount: Int { filesystems.roots.count }
     let filesystems: Filesystems
-    /// The upper layer takes overlay's attributes; without them opaque directories and inode numbers over remounts are lost.
+    /// The upper layer takes overlay's attributes; without them opaque directories and inode numbers over remounts are
+    /// lost.
     public let upperHasXattrs: Bool
     /// FICLONE was refused once: not asked for again.
     let reflinkFails = OnceFlag()
     /// Some layer keeps owners and modes in an attribute, or shows others than it has (`ownersAsStored`).
     let hasOverrides: Bool
-    /// To see owners of an id-mapped layer as the others have them, where the mount maps by itself; nil: nothing of that.
+    /// To see owners of an id-mapped layer as the others have them, where the mount maps by itself; nil: nothing of
+    /// that.
     let ownersAsStored: OwnerMapping?
     /// No lower file can be written through what we have of it, whatever goes wrong.
     public let lowersAreReadOnly: Bool
@@ -54,7 +56,9 @@ public final class LayerStack: Sendable {
     ///   - held: the directories are open already, and in use: nothing is cleaned.
     ///   - faults: for tests.
     /// - Throws: with the layer and the reason.
-    public init(options: MountOptions, ownsWork: Bool = true, held: HeldLayers? = nil, faults: FaultPlan? = nil) throws(UnionError) {
+    public init(
+        options: MountOptions, ownsWork: Bool = true, held: HeldLayers? = nil, faults: FaultPlan? = nil
+    ) throws(UnionError) {
         self.ownsWork = ownsWork
         var told: [String] = []
         var filesystems: [UInt64] = []
@@ -76,7 +80,9 @@ public final class LayerStack: Sendable {
         ownMount = own
         if let upper {
             var isPrivate = false
-            let fd = try Opening.directory(upper, &isPrivate, clone: false, what: "upper directory", held: held?.layer(0)) { () throws(Errno) in try own?.openUpper() }
+            let fd = try Opening.directory(
+                upper, &isPrivate, clone: false, what: "upper directory", held: held?.layer(0)
+            ) { () throws(Errno) in try own?.openUpper() }
             opened.append(try Opening.layer(0, true, upper, fd, &filesystems, namespace, options, isPrivate: isPrivate))
         }
         // Read-only, with an upper directory: its contents are the top of the view all the same.
@@ -87,16 +93,23 @@ public final class LayerStack: Sendable {
         for path in lowers {
             // A mount of its own: nothing mounted below the layer is in view, this union above all.
             var isPrivate = false
-            let fd = try Opening.directory(path, &isPrivate, clone: true, what: "lower directory", held: held?.layer(opened.count))
+            let fd = try Opening.directory(
+                path, &isPrivate, clone: true, what: "lower directory", held: held?.layer(opened.count))
             let isMapped = mapsOwners && held.map { $0.idMapped.contains(opened.count) } ?? IDMappedMount.has(path)
-            opened.append(try Opening.layer(opened.count, false, path, fd, &filesystems, namespace, options, isIDMapped: isMapped, isPrivate: isPrivate))
+            opened.append(
+                try Opening.layer(
+                    opened.count, false, path, fd, &filesystems, namespace, options, isIDMapped: isMapped,
+                    isPrivate: isPrivate))
         }
         var data: [Layer] = []
         var others: [UInt64] = []
         for path in options.dataLower {
             var isPrivate = false
-            let fd = try Opening.directory(path, &isPrivate, clone: true, what: "data layer", held: held?.dataLayer(data.count))
-            data.append(try Opening.layer(opened.count + data.count, false, path, fd, &others, namespace, options, isPrivate: isPrivate))
+            let fd = try Opening.directory(
+                path, &isPrivate, clone: true, what: "data layer", held: held?.dataLayer(data.count))
+            data.append(
+                try Opening.layer(
+                    opened.count + data.count, false, path, fd, &others, namespace, options, isPrivate: isPrivate))
         }
         dataLayers = data
         layers = opened
@@ -116,16 +129,32 @@ public final class LayerStack: Sendable {
 
         if let upper, let path = options.work {
             var isPrivate = false
-            let outer = try Opening.directory(path, &isPrivate, clone: false, what: "work directory", held: held?.work) { () throws(Errno) in try own?.openWork() }
+            let outer = try Opening.directory(path, &isPrivate, clone: false, what: "work directory", held: held?.work)
+            { () throws(Errno) in try own?.openWork() }
             let inner = try Opening.subdirectory(outer.fd, "work", path)
             let work = WorkDirectory(fd: inner, xattrs: namespace, readsMarkers: options.whiteouts.readsNames)
             if work.whiteoutForm == nil {
-                let names = options.whiteouts.readsNames ? "names that begin with .wh." : "(with whiteouts=overlay) names as whiteouts"
-                throw UnionError(.notSupported, "upper directory \(upper) cannot have whiteouts, so nothing could be removed: its filesystem refuses 0/0 devices, \(names) and overlay's extended attributes; choose another filesystem for it, or mount with -o ro")
+                let names =
+                    options.whiteouts.readsNames
+                    ? "names that begin with .wh." : "(with whiteouts=overlay) names as whiteouts"
+                throw UnionError(
+                    .notSupported,
+                    """
+                    upper directory \(upper) cannot have whiteouts, so nothing could be removed: its filesystem \
+                    refuses 0/0 devices, \(names) and overlay's extended attributes; choose another filesystem \
+                    for it, or mount with -o ro
+                    """
+                )
             }
             if ownsWork, held == nil {
                 do throws(Errno) { try work.clean() } catch {
-                    throw UnionError(error, "work directory \(path): what an earlier mount left in \(path)/work cannot be removed: \(error.text)")
+                    throw UnionError(
+                        error,
+                        """
+                        work directory \(path): what an earlier mount left in \(path)/work cannot be removed: \
+                        \(error.text)
+                        """
+                    )
                 }
             }
             self.work = work
@@ -135,7 +164,8 @@ public final class LayerStack: Sendable {
                 do throws(UnionError) {
                     let fd = try Opening.subdirectory(outer.fd, "index", path)
                     let index = Index(directory: fd, xattrs: namespace)
-                    try Opening.verify(index, path, opened, namespace, opensHandles: canOpenHandles, cleans: ownsWork && held == nil)
+                    try Opening.verify(
+                        index, path, opened, namespace, opensHandles: canOpenHandles, cleans: ownsWork && held == nil)
                     verified = index
                 } catch {
                     // Asked for, it must be right; else hard links part at a copy-up, as without an index.
@@ -143,16 +173,30 @@ public final class LayerStack: Sendable {
                     told.append("index=off: \(error.message)")
                 }
             } else if options.index == .on {
-                told.append("index=off: " + (upperHasXattrs ? "a layer's filesystem has no file handles" : "the upper directory takes no extended attributes"))
+                told.append(
+                    "index=off: "
+                        + (upperHasXattrs
+                            ? "a layer's filesystem has no file handles"
+                            : "the upper directory takes no extended attributes"))
             }
             index = verified
             outerWork = outer
         } else if let upper {
-            throw UnionError(.invalid, "upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same filesystem")
+            throw UnionError(
+                .invalid,
+                """
+                upper directory \(upper) needs a work directory: name one with --work DIR, empty, on the same \
+                filesystem
+                """
+            )
         } else {
             work = nil
             upperHasXattrs = false
-            if options.index != .off, let earlier = EarlierIndex(opened, namespace, work: options.readOnly && options.upper != nil ? options.work : nil, held: held?.work) {
+            if options.index != .off,
+                let earlier = EarlierIndex(
+                    opened, namespace, work: options.readOnly && options.upper != nil ? options.work : nil,
+                    held: held?.work)
+            {
                 readsThroughReadOnlyMounts = readsThroughReadOnlyMounts && earlier.isReadOnlyMount
                 index = earlier.index
                 outerWork = earlier.work
@@ -167,11 +211,14 @@ public final class LayerStack: Sendable {
         if let top = root.upper { adoptProtection(top.fd, NameRef.empty) }
     }
 
-    /// What requests of a process that died have left in the work directory goes; two mounts that share one leave it to the next mount.
+    /// What requests of a process that died have left in the work directory goes; two mounts that share one leave it to
+    /// the next mount.
     public func cleanWork() {
         work?.renew()
         guard ownsWork, let work else { return }
-        do throws(Errno) { try work.clean() } catch { /* Names are new ones: nothing of the union depends on it. */ }
+        do throws(Errno) { try work.clean() } catch {
+            // Names are new ones: nothing of the union depends on it.
+        }
     }
 
     /// Takes leave of the disk: at unmount, after the last request.
@@ -187,15 +234,23 @@ public final class LayerStack: Sendable {
 /// Steps of opening a stack.
 private enum Opening {
     /// Of upper and work.
-    static func ownMount(_ upper: FileName?, _ work: FileName?, _ rule: AccessTimeRule, _ held: HeldLayers?) throws(UnionError) -> UpperMount? {
+    static func ownMount(
+        _ upper: FileName?, _ work: FileName?, _ rule: AccessTimeRule, _ held: HeldLayers?
+    ) throws(UnionError) -> UpperMount? {
         guard let upper, let work else { return nil }
         guard let held else { return UpperMount(upper: upper, work: work, rule) }
         guard let tree = held.upperMount else { return nil }
-        do throws(Errno) { return try UpperMount(adopting: tree) } catch { throw UnionError(error, "the mount of the upper directory that the program before has left: \(error.text)") }
+        do throws(Errno) { return try UpperMount(adopting: tree) } catch {
+            throw UnionError(error, "the mount of the upper directory that the program before has left: \(error.text)")
+        }
     }
 
-    /// - Parameter isPrivate: becomes true where nothing can be mounted below what is opened. Of one that is held that is not known.
-    static func directory(_ path: FileName, _ isPrivate: inout Bool, clone: Bool, what: String, held: FD? = nil, own: () throws(Errno) -> OwnedFD? = { nil }) throws(UnionError) -> OwnedFD {
+    /// - Parameter isPrivate: becomes true where nothing can be mounted below what is opened. Of one that is held
+    ///   that is not known.
+    static func directory(
+        _ path: FileName, _ isPrivate: inout Bool, clone: Bool, what: String, held: FD? = nil,
+        own: () throws(Errno) -> OwnedFD? = { nil }
+    ) throws(UnionError) -> OwnedFD {
         var cloned = false
         defer { isPrivate = cloned }
         do throws(Errno) {
@@ -208,7 +263,9 @@ private enum Opening {
                         let directory = try tree.fd.openDirectory(NameRef.dot)
                         cloned = true
                         return directory
-                    } catch { /* Not allowed here, or the path is wrong, which the next call tells better. */ }
+                    } catch {
+                        // Not allowed here, or the path is wrong, which the next call tells better.
+                    }
                 }
                 return try FD.currentDirectory.open(p, O_RDONLY | O_DIRECTORY)
             }
@@ -221,19 +278,25 @@ private enum Opening {
         }
     }
 
-    static func layer(_ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
-                      _ namespace: XattrNamespace, _ options: MountOptions, isIDMapped: Bool = false, isPrivate: Bool) throws(UnionError) -> Layer {
+    static func layer(
+        _ index: Int, _ isUpper: Bool, _ path: FileName, _ fd: consuming OwnedFD, _ filesystems: inout [UInt64],
+        _ namespace: XattrNamespace, _ options: MountOptions, isIDMapped: Bool = false, isPrivate: Bool
+    ) throws(UnionError) -> Layer {
         let override = try override(fd.fd, isUpper, path, options)
         do throws(Errno) {
             let status = try fd.fd.status()
             let filesystem: Int
-            if let known = filesystems.firstIndex(of: status.dev) { filesystem = known } else {
+            if let known = filesystems.firstIndex(of: status.dev) {
+                filesystem = known
+            } else {
                 filesystem = filesystems.count
                 filesystems.append(status.dev)
             }
             var markers = DirectoryMarkers()
             markers.impure = try fd.fd.xattrFirstByte(NameRef.empty, OverlayXattr.impure.name(namespace)) != nil
-            for form in [NameRef("trusted.overlay.opaque"), NameRef("user.overlay.opaque"), NameRef("user.fuseoverlayfs.opaque")] {
+            for form in [
+                NameRef("trusted.overlay.opaque"), NameRef("user.overlay.opaque"), NameRef("user.fuseoverlayfs.opaque"),
+            ] {
                 switch try fd.fd.xattrFirstByte(NameRef.empty, form) {
                 case UInt8(ascii: "y"): markers.opaque = true
                 case UInt8(ascii: "x"): markers.xattrWhiteouts = true
@@ -246,20 +309,27 @@ private enum Opening {
                     markers.opaque = true
                 } catch { if error != .noEntry { throw error } }
             }
-            return Layer(index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, status: status, override: override, isIDMapped: isIDMapped, markers: markers,
-                         isPrivate: isPrivate, mountpoints: isUpper ? [] : options.mountpoint.map { [$0] } ?? [], knowsUUID: options.uuid != .off)
+            return Layer(
+                index: index, isUpper: isUpper, path: path, root: fd, filesystem: filesystem, status: status,
+                override: override, isIDMapped: isIDMapped, markers: markers,
+                isPrivate: isPrivate, mountpoints: isUpper ? [] : options.mountpoint.map { [$0] } ?? [],
+                knowsUUID: options.uuid != .off)
         } catch {
             throw UnionError(error, "layer \(path): \(error.text)")
         }
     }
 
-    /// A layer's root has the attribute where the whole layer is written so. An upper layer gets it by `xattr_permissions`.
+    /// A layer's root has the attribute where the whole layer is written so. An upper layer gets it by
+    /// `xattr_permissions`.
     ///
-    /// Anybody who owns a directory can say by a `user.` attribute that its files are root's, with suid: as root of the machine only who mounts
-    /// with the option believes that.
-    private static func override(_ root: FD, _ isUpper: Bool, _ path: FileName,
-                                 _ options: MountOptions) throws(UnionError) -> OverrideForm? {
-        let believesUsers = options.xattrPermissions != 0 || Process.effectiveUser != 0 || !Process.isInInitialUserNamespace
+    /// Anybody who owns a directory can say by a `user.` attribute that its files are root's, with suid: as root of the
+    /// machine only who mounts with the option believes that.
+    private static func override(
+        _ root: FD, _ isUpper: Bool, _ path: FileName,
+        _ options: MountOptions
+    ) throws(UnionError) -> OverrideForm? {
+        let believesUsers =
+            options.xattrPermissions != 0 || Process.effectiveUser != 0 || !Process.isInInitialUserNamespace
         do throws(Errno) {
             for form in OverrideForm.allCases where form == .privileged || believesUsers {
                 if try root.xattrIfPresent(NameRef.empty, form.name) != nil { return form }
@@ -268,7 +338,13 @@ private enum Opening {
             try root.setXattr(NameRef.empty, form.name, StatOverride(try root.status()).text)
             return form
         } catch {
-            throw UnionError(error, "layer \(path): xattr_permissions=\(options.xattrPermissions) needs a filesystem that takes such attributes: \(error.text)")
+            throw UnionError(
+                error,
+                """
+                layer \(path): xattr_permissions=\(options.xattrPermissions) needs a filesystem that takes such \
+                attributes: \(error.text)
+                """
+            )
         }
     }
 
@@ -291,10 +367,14 @@ private enum Opening {
         } catch { return false }
     }
 
-    static func verify(_ index: Index, _ work: FileName, _ layers: [Layer], _ xattrs: XattrNamespace,
-                       opensHandles: Bool, cleans: Bool) throws(UnionError) {
+    static func verify(
+        _ index: Index, _ work: FileName, _ layers: [Layer], _ xattrs: XattrNamespace,
+        opensHandles: Bool, cleans: Bool
+    ) throws(UnionError) {
         guard let upper = layers.first, upper.isUpper, layers.count > 1 else { return }
-        let verification = IndexVerification(upper: upper, lower: layers[1], index: index, xattrs: xattrs, workPath: work) { (origin) throws(Errno) in
+        let verification = IndexVerification(
+            upper: upper, lower: layers[1], index: index, xattrs: xattrs, workPath: work
+        ) { (origin) throws(Errno) in
             guard opensHandles, let layer = layers.layer(of: origin, origin.handle) else { return nil }
             let object = try layer.open(origin)
             return object != nil
@@ -304,7 +384,9 @@ private enum Opening {
 
     static func subdirectory(_ outer: FD, _ name: NameRef, _ path: FileName) throws(UnionError) -> OwnedFD {
         do throws(Errno) {
-            do throws(Errno) { try outer.makeDirectory(name, mode: 0o700) } catch { if error != .exists { throw error } }
+            do throws(Errno) { try outer.makeDirectory(name, mode: 0o700) } catch {
+                if error != .exists { throw error }
+            }
             return try outer.openDirectory(name)
         } catch {
             throw UnionError(error, "work directory \(path): cannot make or open \(name.owned) in it: \(error.text)")

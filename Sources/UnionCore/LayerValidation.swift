@@ -4,7 +4,8 @@ internal import LinuxSys
 /// nothing but one attribute of the work directory, which it takes away again. Every refusal is one sentence that says
 /// what to do.
 public enum LayerValidation {
-    /// What will not work, for the log; throws what makes the mount impossible. Relative paths are those of this process.
+    /// What will not work, for the log; throws what makes the mount impossible. Relative paths are those of this
+    /// process.
     public static func check(_ options: MountOptions) throws(UnionError) -> [String] {
         var notes: [String] = []
         var lowers: [Place] = []
@@ -20,7 +21,9 @@ public enum LayerValidation {
                 if !options.readOnly {
                     try checkWritable(upper)
                     try checkWritable(work)
-                    if let note = try checkContents(of: work, upper: upper, strict: options.form == .strict) { notes.append(note) }
+                    if let note = try checkContents(of: work, upper: upper, strict: options.form == .strict) {
+                        notes.append(note)
+                    }
                     if let note = probeAttributes(upper: upper, work: work, options) { notes.append(note) }
                 }
             }
@@ -103,7 +106,13 @@ public enum LayerValidation {
     private static func checkApart(_ written: Place, _ lowers: [Place]) throws(UnionError) {
         for lower in lowers {
             if written.identity == lower.identity {
-                throw UnionError(.loop, "\(written.name) and \(lower.name) are the same directory: a layer that is written cannot be a lower one too")
+                throw UnionError(
+                    .loop,
+                    """
+                    \(written.name) and \(lower.name) are the same directory: a layer that is written cannot be \
+                    a lower one too
+                    """
+                )
             }
             if written.lies(in: lower) {
                 throw UnionError(.loop, "\(written.name) lies inside \(lower.name): move it out of the lower layer")
@@ -119,16 +128,35 @@ public enum LayerValidation {
             throw UnionError(.invalid, "\(work.name) is the upper layer itself: name an empty directory beside it")
         }
         if upper.status.dev != work.status.dev {
-            throw UnionError(.crossDevice, "\(upper.name) and \(work.name) are on different filesystems: make the work directory beside the upper layer")
+            throw UnionError(
+                .crossDevice,
+                """
+                \(upper.name) and \(work.name) are on different filesystems: make the work directory beside the \
+                upper layer
+                """
+            )
         }
         if upper.status.mountID != work.status.mountID {
-            throw UnionError(.crossDevice, "\(upper.name) and \(work.name) are on different mounts of one filesystem, between which nothing can be renamed: make the work directory beside the upper layer")
+            throw UnionError(
+                .crossDevice,
+                """
+                \(upper.name) and \(work.name) are on different mounts of one filesystem, between which nothing \
+                can be renamed: make the work directory beside the upper layer
+                """
+            )
         }
         if work.lies(in: upper) {
-            throw UnionError(.invalid, "\(work.name) lies inside \(upper.name), where it would show in the mount: make it beside the upper layer")
+            throw UnionError(
+                .invalid,
+                """
+                \(work.name) lies inside \(upper.name), where it would show in the mount: make it beside the \
+                upper layer
+                """
+            )
         }
         if upper.lies(in: work) {
-            throw UnionError(.invalid, "\(upper.name) lies inside \(work.name), which is emptied: make them beside one another")
+            throw UnionError(
+                .invalid, "\(upper.name) lies inside \(work.name), which is emptied: make them beside one another")
         }
     }
 
@@ -146,8 +174,10 @@ public enum LayerValidation {
         do throws(Errno) {
             status = try path.withRef { (p) throws(Errno) in try FD.statusFollowing(p) }
         } catch {
-            let sentence = error == Errno(107) ? "mount point \"\(path)\" has a mount on it whose server is gone: unmount it first (unionfsd umount)"
-                                               : Place.sentence("mount point \"\(path)\"", error)
+            let sentence =
+                error == Errno(107)
+                ? "mount point \"\(path)\" has a mount on it whose server is gone: unmount it first (unionfsd umount)"
+                : Place.sentence("mount point \"\(path)\"", error)
             throw UnionError(error, sentence)
         }
         guard status.isDirectory else { throw UnionError(.notDirectory, "mount point \"\(path)\" is not a directory") }
@@ -160,8 +190,8 @@ public enum LayerValidation {
 
     // ---- the work directory ----
 
-    /// Only what overlayfs and we put there may be in it. An engine's storage is not ours to refuse for a stray file: we
-    /// write below `work` and `index` and touch nothing else.
+    /// Only what overlayfs and we put there may be in it. An engine's storage is not ours to refuse for a stray file:
+    /// we write below `work` and `index` and touch nothing else.
     private static func checkContents(of work: Place, upper: Place, strict: Bool) throws(UnionError) -> String? {
         var foreign: FileName?
         var features: [FileName] = []
@@ -175,7 +205,8 @@ public enum LayerValidation {
                 return false
             }
             features = incompatible(directory.fd, "incompat") + incompatible(directory.fd, "work/incompat")
-            // A live mount's marker says nothing of a crash. Its lock (MountState.LayerClaim) is the next thing to be asked for.
+            // A live mount's marker says nothing of a crash. Its lock (MountState.LayerClaim) is the next thing to be
+            // asked for.
             do throws(Errno) { try directory.fd.lockExclusively() } catch { isInUse = error == .tryAgain }
         } catch {
             throw UnionError(error, Place.sentence(work.name, error))
@@ -183,13 +214,32 @@ public enum LayerValidation {
         // ovl_workdir_cleanup: "overlay with incompat feature '%s' cannot be mounted".
         if let feature = features.first, !isInUse {
             if feature.bytes.elementsEqual("volatile".utf8) {
-                throw UnionError(.invalid, "\(upper.name) was in use by a volatile mount that did not end in order, so what was last written may be lost: start from a fresh upper layer, or, if you accept that, remove \"\(work.path)/work/incompat\" and mount again")
+                throw UnionError(
+                    .invalid,
+                    """
+                    \(upper.name) was in use by a volatile mount that did not end in order, so what was last \
+                    written may be lost: start from a fresh upper layer, or, if you accept that, remove \
+                    \"\(work.path)/work/incompat\" and mount again
+                    """
+                )
             }
-            throw UnionError(.invalid, "\(work.name) says that its upper layer uses \"\(feature)\", which this program does not know: mount it with the program that made it")
+            throw UnionError(
+                .invalid,
+                """
+                \(work.name) says that its upper layer uses \"\(feature)\", which this program does not know: \
+                mount it with the program that made it
+                """
+            )
         }
         if let foreign {
             if strict {
-                throw UnionError(.notEmpty, "\(work.name) is not empty: it has \"\(foreign)\" in it, which no union mount put there; name an empty directory")
+                throw UnionError(
+                    .notEmpty,
+                    """
+                    \(work.name) is not empty: it has \"\(foreign)\" in it, which no union mount put there; \
+                    name an empty directory
+                    """
+                )
             }
             return "\(work.name) has \"\(foreign)\" in it, which no union mount put there; it is left alone"
         }
@@ -229,6 +279,12 @@ public enum LayerValidation {
                 return nil
             } catch {}
         }
-        return "\(upper.name) takes no extended attributes of overlay (\(options.userXattr == true ? "user.*" : "trusted.*, user.*")): opaque directories are marked by .wh..wh..opq files, rename of a lower directory answers EXDEV, and inode numbers and hard links are not kept across a remount; a filesystem like ext4, xfs or btrfs has them"
+        return
+            """
+            \(upper.name) takes no extended attributes of overlay \
+            (\(options.userXattr == true ? "user.*" : "trusted.*, user.*")): opaque directories are marked by \
+            .wh..wh..opq files, rename of a lower directory answers EXDEV, and inode numbers and hard links are \
+            not kept across a remount; a filesystem like ext4, xfs or btrfs has them
+            """
     }
 }

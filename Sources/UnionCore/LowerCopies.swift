@@ -1,7 +1,8 @@
 public import LinuxSys
 
-/// The index of an upper layer, for who reads the layers without the mount: a commit, a difference. A lower file with several names that was copied up, or lost a name, has its copy there, and the union shows
-/// that under each of its lower names, most of which the upper layer does not have.
+/// The index of an upper layer, for who reads the layers without the mount: a commit, a difference. A lower file with
+/// several names that was copied up, or lost a name, has its copy there, and the union shows that under each of its
+/// lower names, most of which the upper layer does not have.
 ///
 /// Nothing is written, and the mount may go on meanwhile.
 public final class LowerCopies: Sendable {
@@ -19,7 +20,8 @@ public final class LowerCopies: Sendable {
     private let copies: [FileName: Copy]
     public var all: [Copy] { Array(copies.values) }
     private let onlyRegular: Bool
-    /// By layer: of the filesystem, and the numbers that the copies' origins have there; nil where the form of its handles is not known.
+    /// By layer: of the filesystem, and the numbers that the copies' origins have there; nil where the form of its
+    /// handles is not known.
     private let layers: [(uuid: [UInt8], numbers: Set<UInt64>?)]
 
     /// Nil where the mount has no index either: none was made, or it belongs to other layers (`IndexVerification`).
@@ -45,7 +47,8 @@ public final class LowerCopies: Sendable {
     }
 
     private static func namespace(_ index: FD) throws(Errno) -> XattrNamespace? {
-        for space in [XattrNamespace.trusted, .user] where try index.xattrIfPresent(NameRef.empty, OverlayXattr.upper.name(space)) != nil { return space }
+        for space in [XattrNamespace.trusted, .user]
+        where try index.xattrIfPresent(NameRef.empty, OverlayXattr.upper.name(space)) != nil { return space }
         return nil
     }
     private static func read(_ index: FD) throws(Errno) -> [FileName: Copy] {
@@ -62,15 +65,24 @@ public final class LowerCopies: Sendable {
                 throw error
             }
             // Whiteouts and directories are of nfs_export.
-            if !status.isDirectory, !Whiteout.isDevice(status) { copies[entry] = Copy(name: entry, ino: status.ino, links: status.nlink, blocks: status.blocks, origin: origin) }
+            if !status.isDirectory, !Whiteout.isDevice(status) {
+                copies[entry] = Copy(
+                    name: entry, ino: status.ino, links: status.nlink, blocks: status.blocks, origin: origin)
+            }
             return true
         }
         return copies
     }
 
-    private static func numbers(_ copies: some Sequence<Copy>, _ lower: FD, _ uuid: [UInt8]) throws(Errno) -> Set<UInt64>? {
+    private static func numbers(
+        _ copies: some Sequence<Copy>, _ lower: FD, _ uuid: [UInt8]
+    ) throws(Errno) -> Set<UInt64>? {
         let filesystem = try lower.filesystemStatus().type
-        guard let form = HandleForm(root: try lower.handle(NameRef.empty), ino: try lower.status().ino, filesystem: UInt64(truncatingIfNeeded: filesystem)) else { return nil }
+        guard
+            let form = HandleForm(
+                root: try lower.handle(NameRef.empty), ino: try lower.status().ino,
+                filesystem: UInt64(truncatingIfNeeded: filesystem))
+        else { return nil }
         var numbers: Set<UInt64> = []
         for copy in copies where copy.origin.uuid.elementsEqual(uuid) {
             guard let number = form.number(of: copy.origin.handle) else { return nil }
@@ -84,7 +96,9 @@ public final class LowerCopies: Sendable {
     ///   - directory: of the lower layer at that position.
     ///   - number: d_ino of the name.
     public func copy(of name: NameRef, in directory: FD, layer: Int, number: UInt64) throws(Errno) -> Copy? {
-        guard !copies.isEmpty, layer < layers.count, layers[layer].numbers?.contains(number) != false else { return nil }
+        guard !copies.isEmpty, layer < layers.count, layers[layer].numbers?.contains(number) != false else {
+            return nil
+        }
         let status = try directory.status(name)
         // As `LayerStack.lookup` has it.
         guard !status.isDirectory, status.nlink > 1, status.isRegular || !onlyRegular else { return nil }

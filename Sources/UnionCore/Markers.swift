@@ -2,15 +2,16 @@ internal import LinuxSys
 
 /// The marks of all the forms that layers come in: overlayfs (trusted. or user.), fuse-overlayfs, OCI.
 extension LayerStack {
-    /// What a directory says of itself. One listxattr(2) where it has no attributes, as nearly all have none; one more call for each
-    /// mark that is there; one statx for the OCI form where that is read.
+    /// What a directory says of itself. One listxattr(2) where it has no attributes, as nearly all have none; one more
+    /// call for each mark that is there; one statx for the OCI form where that is read.
     func readMarkers(_ fd: FD) throws(Errno) -> DirectoryMarkers {
         var markers = DirectoryMarkers()
         let names = try fd.listXattrs(NameRef.empty)
         if !names.isEmpty {
             try names.forEachName { (name) throws(Errno) in
                 if name.equals("trusted.overlay.opaque") || name.equals("user.overlay.opaque")
-                    || name.equals("user.fuseoverlayfs.opaque") {
+                    || name.equals("user.fuseoverlayfs.opaque")
+                {
                     switch try fd.xattrFirstByte(NameRef.empty, name) {
                     case UInt8(ascii: "y"): markers.opaque = true
                     case UInt8(ascii: "x"): markers.xattrWhiteouts = true
@@ -31,7 +32,8 @@ extension LayerStack {
         return markers
     }
 
-    /// What an upper file has of overlay's: one listxattr(2), and no call more for what is not there, which is nearly always all.
+    /// What an upper file has of overlay's: one listxattr(2), and no call more for what is not there, which is nearly
+    /// always all.
     func readFileMarkers(_ directory: FD, _ name: NameRef) throws(Errno) -> FileMarkers {
         var markers = FileMarkers()
         let names = try directory.listXattrs(name)

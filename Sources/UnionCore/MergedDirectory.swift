@@ -2,7 +2,8 @@ internal import LinuxSys
 internal import Synchronization
 
 /// A directory of the union: its parts, uppermost first, each an open descriptor. Immutable: a copy-up makes a new one
-/// that shares the lower parts. It may be dropped and built anew at any time (`LayerStack.lookup`); descriptors are a cache.
+/// that shares the lower parts. It may be dropped and built anew at any time (`LayerStack.lookup`); descriptors are a
+/// cache.
 public final class MergedDirectory: Sendable {
     public let parts: [LayerDirectory]
     /// The first part lies in the upper layer.
@@ -23,7 +24,8 @@ public final class MergedDirectory: Sendable {
     /// Whoever does that always pays at most twice what the better choice would have cost.
     /// When it says so it begins anew: a listing that does not stay in its cache is not made again for each name.
     public func isListingDue() -> Bool {
-        guard asked.wrappingAdd(UInt32(truncatingIfNeeded: parts.count), ordering: .relaxed).newValue > readingCost else { return false }
+        guard asked.wrappingAdd(UInt32(truncatingIfNeeded: parts.count), ordering: .relaxed).newValue > readingCost
+        else { return false }
         asked.store(0, ordering: .relaxed)
         return true
     }

@@ -1,6 +1,7 @@
 public import LinuxSys
 
-/// A listing as it is read from the layers: every part once, with getdents, and for what looks like a whiteout one statx.
+/// A listing as it is read from the layers: every part once, with getdents, and for what looks like a whiteout one
+/// statx.
 extension MergedListing {
     /// - Precondition: the directory's lock is held, and stays held until the listing is where changes are noted in it.
     public convenience init(_ directory: MergedDirectory, _ stack: LayerStack) throws(Errno) {
@@ -35,19 +36,25 @@ extension MergedListing {
             }
             var kind = kind
             var whiteout = false
-            if kind == .unknown || kind == .character || part.hasXattrWhiteouts && kind == .regular || overrides && kind == .regular {
+            if kind == .unknown || kind == .character || part.hasXattrWhiteouts && kind == .regular
+                || overrides && kind == .regular
+            {
                 let status = try part.fd.status(name)
                 whiteout = try stack.isWhiteout(status, part, name)
                 kind = try stack.overridden(status, part.fd, name, layer: part.layer).kind
             }
             // A file that another is mounted over cannot be seen; of a directory there is one in its place.
             if layer.hasMountsBelow, kind != .directory, case .nothing = try stack.see(part, name) { return true }
-            note(name, layer: part.layer, ino: stack.number(ino, device: part.device, ofLayer: part.layer, part.fd, NameRef.empty), kind, isHidden: whiteout,
-                 needsLookup: impure || isUpper && !isSingle && kind == .directory || layer.holdsFilesystems)
+            note(
+                name, layer: part.layer,
+                ino: stack.number(ino, device: part.device, ofLayer: part.layer, part.fd, NameRef.empty), kind,
+                isHidden: whiteout,
+                needsLookup: impure || isUpper && !isSingle && kind == .directory || layer.holdsFilesystems)
             return true
         }
         for marker in markers {
-            marker.withRef { name in note(name, layer: part.layer, ino: 0, .unknown, isHidden: true, needsLookup: false) }
+            marker.withRef { name in note(name, layer: part.layer, ino: 0, .unknown, isHidden: true, needsLookup: false)
+            }
         }
     }
 }

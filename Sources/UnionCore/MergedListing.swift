@@ -1,12 +1,12 @@
 public import LinuxSys
 
-/// The names of a merged directory, kept as they come and go: each with the layers that have something under it, so that a name that was seen is found
-/// with no look at the others, and a name that is not here is nowhere.
+/// The names of a merged directory, kept as they come and go: each with the layers that have something under it, so
+/// that a name that was seen is found with no look at the others, and a name that is not here is nowhere.
 ///
 /// Names that are hidden (whiteouts, names removed since) stay, because what the layers have of them stays.
 ///
-/// Read with the directory's lock held shared; changed with it held exclusively. The order for readdir is made when it is first asked for, under a mutex of
-/// its own.
+/// Read with the directory's lock held shared; changed with it held exclusively. The order for readdir is made when it
+/// is first asked for, under a mutex of its own.
 public final class MergedListing: @unchecked Sendable {
     /// 32 bytes for each name; the name, a slot or two of the table and a place in the order come on top.
     public struct Entry: Sendable {
@@ -65,7 +65,10 @@ public final class MergedListing: @unchecked Sendable {
             let position = Int(slots[slot]) - 1
             let entry = entries[position]
             if Int(entry.nameLength) == name.count,
-               names.withName(at: Int(entry.nameOffset), length: name.count, { $0.equals(name) }) { return position }
+                names.withName(at: Int(entry.nameOffset), length: name.count, { $0.equals(name) })
+            {
+                return position
+            }
             slot = (slot + 1) & mask
         }
         return nil
@@ -89,9 +92,10 @@ public final class MergedListing: @unchecked Sendable {
         }
     }
 
-    /// A name's place is its hash, so that it is the same whoever makes the listing and whenever, and a stream of readdir(3) goes on over changes, and over
-    /// a listing that was dropped and made anew, without a name twice or left out. 31 bits, because programs of 32 bits refuse more. Of two names with the same
-    /// hash the second has the next number. 0, 1 and 2 are the beginning, `.` and `..`.
+    /// A name's place is its hash, so that it is the same whoever makes the listing and whenever, and a stream of
+    /// readdir(3) goes on over changes, and over a listing that was dropped and made anew, without a name twice or left
+    /// out. 31 bits, because programs of 32 bits refuse more. Of two names with the same hash the second has the next
+    /// number. 0, 1 and 2 are the beginning, `.` and `..`.
     static func cookie(of name: NameRef) -> UInt32 {
         var h = name.hash(seed: 0x5bd1_e995)
         h ^= h >> 33
@@ -105,7 +109,9 @@ public final class MergedListing: @unchecked Sendable {
             if order.count == entries.count { return }
             var added = (order.count..<entries.count).map { UInt32(truncatingIfNeeded: $0) }
             added.sort { comesBefore($0, $1) }
-            if order.isEmpty { order = added } else {
+            if order.isEmpty {
+                order = added
+            } else {
                 var merged: [UInt32] = []
                 merged.reserveCapacity(entries.count)
                 var next = added.startIndex
@@ -141,7 +147,9 @@ public final class MergedListing: @unchecked Sendable {
             entries[known].layers.insert(layer)
             return
         }
-        append(name, LayerSet(layer), ino: ino, kind, (isHidden ? Entry.hidden : 0) | (needsLookup ? Entry.inoNeedsLookup : 0))
+        append(
+            name, LayerSet(layer), ino: ino, kind,
+            (isHidden ? Entry.hidden : 0) | (needsLookup ? Entry.inoNeedsLookup : 0))
     }
 
     /// A name was made in the upper layer, or an object moved there.
@@ -180,8 +188,10 @@ public final class MergedListing: @unchecked Sendable {
 
     private func append(_ name: NameRef, _ layers: LayerSet, ino: UInt64, _ kind: FileKind, _ flags: UInt8) {
         if slots.count < (entries.count + 1) * 2 { rehash(max(slots.count * 2, 16)) }
-        let entry = Entry(nameOffset: UInt32(truncatingIfNeeded: names.count), nameLength: UInt16(truncatingIfNeeded: name.count), kind: kind,
-                          flags: flags, ino: ino, layers: layers, cookie: Self.cookie(of: name))
+        let entry = Entry(
+            nameOffset: UInt32(truncatingIfNeeded: names.count), nameLength: UInt16(truncatingIfNeeded: name.count),
+            kind: kind,
+            flags: flags, ino: ino, layers: layers, cookie: Self.cookie(of: name))
         entries.append(entry)
         names.append(name)
         insert(entries.count, Self.slotHash(name))

@@ -13,7 +13,9 @@ extension MountOptions {
     public mutating func apply(_ text: FileName) throws(OptionError) {
         for word in OptionText.words(Array(text.bytes)) {
             if word.isEmpty {
-                if form == .strict { throw OptionError("an empty option (two commas in a row, or one at an end) in \"\(text)\"") }
+                if form == .strict {
+                    throw OptionError("an empty option (two commas in a row, or one at an end) in \"\(text)\"")
+                }
                 notes.append("empty option ignored")
                 continue
             }
@@ -51,7 +53,8 @@ extension MountOptions {
     private mutating func applyUnion(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         switch name {
         case "redirect_dir":
-            redirectDir = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("follow", .follow), ("nofollow", .noFollow)])
+            redirectDir = try OptionText.choice(
+                name, value, [("on", .on), ("off", .off), ("follow", .follow), ("nofollow", .noFollow)])
             redirectDirGiven = true
         case "metacopy":
             metacopy = try OptionText.flag(name, value)
@@ -63,8 +66,12 @@ extension MountOptions {
         case "volatile": durability = try OptionText.flag(name, value) ? .volatile : .auto
         case "fsync":
             // overlayfs has words, fuse-overlayfs 0 and 1.
-            durability = try OptionText.choice(name, value, [("auto", .auto), ("strict", .strict), ("volatile", .volatile),
-                                                             ("1", .auto), ("0", .volatile)])
+            durability = try OptionText.choice(
+                name, value,
+                [
+                    ("auto", .auto), ("strict", .strict), ("volatile", .volatile),
+                    ("1", .auto), ("0", .volatile),
+                ])
         case "nfs_export": nfsExport = try OptionText.flag(name, value)
         case "userxattr": userXattr = try OptionText.flag(name, value)
         case "whiteouts":
@@ -76,20 +83,23 @@ extension MountOptions {
         case "guardian": guardian = try OptionText.flag(name, value)
         case "writeback":
             // fuse-overlayfs has 0 and 1, where 1 is its default.
-            writeback = try OptionText.choice(name, value, [("on", .on), ("off", .off), ("auto", .auto), ("1", .auto), ("0", .off)])
+            writeback = try OptionText.choice(
+                name, value, [("on", .on), ("off", .off), ("auto", .auto), ("1", .auto), ("0", .off)])
         case "tell": tells = try OptionText.flag(name, value)
         case "usage": usage = Int64(clamping: try OptionText.number(name, value))
         case "transport":
             transport = try OptionText.choice(name, value, [("auto", .auto), ("dev", .dev), ("uring", .uring)])
         case "timeout": cacheSeconds = try OptionText.seconds(name, value)
         // libfuse has one for each of names, missing names and attributes: the shortest is for all.
-        case "entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout": cacheSeconds = min(cacheSeconds ?? .max, try OptionText.seconds(name, value))
+        case "entry_timeout", "negative_timeout", "attr_timeout", "ac_attr_timeout":
+            cacheSeconds = min(cacheSeconds ?? .max, try OptionText.seconds(name, value))
         case "hang_timeout": hangSeconds = UInt32(clamping: min(try OptionText.number(name, value), 86_400))
         case "threads", "max_threads": threads = Int(min(try OptionText.number(name, value), 64))
         case "threaded": threads = try OptionText.flag(name, value) ? nil : 1
         case "verity": verity = try OptionText.choice(name, value, [("off", .off), ("on", .on), ("require", .require)])
         case "uuid":
-            let isWanted = try OptionText.choice(name, value, [("on", true), ("auto", false), ("null", false), ("off", false)])
+            let isWanted = try OptionText.choice(
+                name, value, [("on", true), ("auto", false), ("null", false), ("off", false)])
             uuid = value?.elementsEqual("off".utf8) == true ? .off : .null
             if isWanted {
                 let reason = "a FUSE mount has no UUID, and its f_fsid (statfs(2)) is 0, as the kernel says"
@@ -137,7 +147,10 @@ extension MountOptions {
         default:
             guard let change = MountOptions.flagChanges[name] else { return false }
             flags = flags.subtracting(change.clear).union(change.set)
-            flagsGiven = (flagsGiven.set.subtracting(change.clear).union(change.set), flagsGiven.clear.subtracting(change.set).union(change.clear))
+            flagsGiven = (
+                flagsGiven.set.subtracting(change.clear).union(change.set),
+                flagsGiven.clear.subtracting(change.set).union(change.clear)
+            )
         }
         return true
     }
@@ -150,23 +163,26 @@ extension MountOptions {
         "noatime": (.noAccessTime, [.relativeAccessTime, .strictAccessTime]),
         "atime": ([], .noAccessTime),
         "relatime": (.relativeAccessTime, [.noAccessTime, .strictAccessTime]), "norelatime": ([], .relativeAccessTime),
-        "strictatime": (.strictAccessTime, [.noAccessTime, .relativeAccessTime]), "nostrictatime": ([], .strictAccessTime),
+        "strictatime": (.strictAccessTime, [.noAccessTime, .relativeAccessTime]),
+        "nostrictatime": ([], .strictAccessTime),
         "nodiratime": (.noDirAccessTime, []), "diratime": ([], .noDirAccessTime),
         "lazytime": (.lazyTime, []), "nolazytime": ([], .lazyTime),
     ]
 
-    /// Words that others take: those of mount(8) and fstab(5), and what is here as they say anyway (docs/semantics.md, "Words of others"), silently; what cannot be is refused, or told to an engine.
+    /// Words that others take: those of mount(8) and fstab(5), and what is here as they say anyway (docs/semantics.md,
+    /// "Words of others"), silently; what cannot be is refused, or told to an engine.
     private mutating func applyWithoutMeaning(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         if name.hasPrefix("x-") || name.hasPrefix("X-") { return true }
         switch name {
         case "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "comment",
-             "loud", "silent", "mand", "nomand", "iversion", "noiversion",
-             // What the kernel shows of a FUSE mount, and mount(8) hands back at a remount.
-             "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
-             "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
+            "loud", "silent", "mand", "nomand", "iversion", "noiversion",
+            // What the kernel shows of a FUSE mount, and mount(8) hands back at a remount.
+            "user_id", "group_id", "rootmode", "max_read", "blksize", "seclabel",
+            "private", "rprivate", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable":
             return true
-        case "override_creds", "auto_unmount", "max_write", "max_background", "max_readahead", "clone_fd", "max_idle_threads", "big_writes", "nonempty", "use_ino", "readdir_ino", "kernel_cache",
-             "auto_cache", "hard_remove", "intr", "fast_ino":
+        case "override_creds", "auto_unmount", "max_write", "max_background", "max_readahead", "clone_fd",
+            "max_idle_threads", "big_writes", "nonempty", "use_ino", "readdir_ino", "kernel_cache",
+            "auto_cache", "hard_remove", "intr", "fast_ino":
             return true
         default: break
         }
@@ -201,7 +217,10 @@ extension MountOptions {
                     inData = true
                     continue
                 }
-                if form == .strict { throw OptionError("lowerdir has an empty path in it (a colon too many); a colon in a name is written \\:") }
+                if form == .strict {
+                    throw OptionError(
+                        "lowerdir has an empty path in it (a colon too many); a colon in a name is written \\:")
+                }
                 notes.append("empty path in lowerdir ignored")
                 continue
             }
@@ -214,14 +233,24 @@ extension MountOptions {
     /// What the words say together. Call once, after the last `apply`.
     public mutating func finish() throws(OptionError) {
         if isRemount { return }
-        // Without a word on access times it is noatime; who speaks of directories' means that those of files move, as they do on other filesystems.
-        if flagsGiven.set.contains(.noDirAccessTime), !flagsGiven.set.contains(.noAccessTime) { flags.remove(.noAccessTime) }
+        // Without a word on access times it is noatime; who speaks of directories' means that those of files move, as
+        // they do on other filesystems.
+        if flagsGiven.set.contains(.noDirAccessTime), !flagsGiven.set.contains(.noAccessTime) {
+            flags.remove(.noAccessTime)
+        }
         if lower.isEmpty {
-            throw OptionError(dataLower.isEmpty ? "no lower layer: give one with --lower DIR or -o lowerdir=DIR"
-                                                : "only data layers: at least one ordinary lower layer is needed")
+            throw OptionError(
+                dataLower.isEmpty
+                    ? "no lower layer: give one with --lower DIR or -o lowerdir=DIR"
+                    : "only data layers: at least one ordinary lower layer is needed")
         }
         if upper != nil && work == nil && !readOnly {
-            throw OptionError("an upper layer needs a work directory beside it, empty and on the same filesystem: --work DIR or -o workdir=DIR")
+            throw OptionError(
+                """
+                an upper layer needs a work directory beside it, empty and on the same filesystem: --work DIR \
+                or -o workdir=DIR
+                """
+            )
         }
         if upper == nil {
             if work != nil { notes.append("workdir is of no use without upperdir and is ignored") }
@@ -229,7 +258,8 @@ extension MountOptions {
             if durability == .volatile { notes.append("volatile is of no use without upperdir and is ignored") }
             durability = .auto
         }
-        // A reader of a lower file in passthrough has a node that loses its names to another when the file is copied up; its handle would be lost.
+        // A reader of a lower file in passthrough has a node that loses its names to another when the file is copied
+        // up; its handle would be lost.
         if nfsExport { coherent = true }
         if verity != .off {
             // As overlayfs: it is metacopy files that have digests.

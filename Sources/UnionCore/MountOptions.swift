@@ -4,8 +4,8 @@ public import LinuxSys
 public enum CallForm: Sendable, Equatable {
     /// `unionfsd mount`: a person. What is not understood is an error; layers may hold redirects.
     case strict
-    /// `PROGRAM [-f] [-d] -o OPTIONS MNT`: podman, containerd, mount(8). What is not understood is passed over with a line
-    /// on stderr, and a layer stays readable for programs that know no redirects.
+    /// `PROGRAM [-f] [-d] -o OPTIONS MNT`: podman, containerd, mount(8). What is not understood is passed over with a
+    /// line on stderr, and a layer stays readable for programs that know no redirects.
     case engine
 }
 
@@ -36,9 +36,12 @@ public struct MountFlags: OptionSet, Sendable {
     public static let relativeAccessTime = MountFlags(rawValue: 1 << 21)
     public static let strictAccessTime = MountFlags(rawValue: 1 << 24)
     public static let lazyTime = MountFlags(rawValue: 1 << 25)
-    public static let accessTimes: MountFlags = [.noAccessTime, .noDirAccessTime, .relativeAccessTime, .strictAccessTime]
+    public static let accessTimes: MountFlags = [
+        .noAccessTime, .noDirAccessTime, .relativeAccessTime, .strictAccessTime,
+    ]
 
-    /// As /proc/self/mountinfo has them, of a mount or of its filesystem; what is no flag is passed over. A mount without a word of access times moves them with each read.
+    /// As /proc/self/mountinfo has them, of a mount or of its filesystem; what is no flag is passed over. A mount
+    /// without a word of access times moves them with each read.
     public init(words: FileName) {
         self = []
         for word in words.bytes.split(separator: 0x2c) {
@@ -70,8 +73,8 @@ public struct MountOptions: Sendable {
     }
     public enum Switch: Sendable, Equatable { case on, off, auto }
     public enum Durability: Sendable, Equatable {
-        /// Each copy-up and its directory synced before it is visible; data durable before it is visible; nothing synced,
-        /// and a marker in work that refuses a remount after a crash.
+        /// Each copy-up and its directory synced before it is visible; data durable before it is visible; nothing
+        /// synced, and a marker in work that refuses a remount after a crash.
         case strict, auto, volatile
     }
     public enum Whiteouts: Sendable, Equatable {
@@ -82,7 +85,8 @@ public struct MountOptions: Sendable {
         public var readsNames: Bool { self != .overlay }
     }
     public enum Verity: Sendable, Equatable {
-        /// fs-verity digests in metacopy files: not looked at; the data must have them where there are any; each must have one.
+        /// fs-verity digests in metacopy files: not looked at; the data must have them where there are any; each must
+        /// have one.
         case off, on, require
     }
     /// Of overlayfs itself. `off`: nor are those of the layers' filesystems looked at.
@@ -102,7 +106,8 @@ public struct MountOptions: Sendable {
     /// `ro`, or no upper layer.
     public var readOnly = false
     public var redirectDir: RedirectDir
-    /// The first change of a file's metadata leaves its data in the lower layer, and layers that have such files are followed.
+    /// The first change of a file's metadata leaves its data in the lower layer, and layers that have such files are
+    /// followed.
     public var metacopy = false
     public var verity: Verity = .off
     public var uuid: UUID = .null
@@ -131,11 +136,13 @@ public struct MountOptions: Sendable {
     public var coherent = false
     /// A second process that starts the one that serves again, should it die.
     public var guardian = true
-    /// What the upper layer takes on the disk, in bytes, as somebody has counted who knows that nobody has changed it since: the figure is kept from there. Nil: it is counted when asked for.
+    /// What the upper layer takes on the disk, in bytes, as somebody has counted who knows that nobody has changed it
+    /// since: the figure is kept from there. Nil: it is counted when asked for.
     public var usage: Int64?
     /// The number of the process that stays is printed when the mount answers.
     public var tells = false
-    /// Writes collect in the page cache of the mount and are written when it is flushed, at close(2) at the latest; in place of passthrough. auto: where that is not ours.
+    /// Writes collect in the page cache of the mount and are written when it is flushed, at close(2) at the latest; in
+    /// place of passthrough. auto: where that is not ours.
     public var writeback: Switch = .auto
     public var transport: Transport = .auto
     /// How long the kernel may keep names and attributes; nil: as long as it likes.
@@ -180,8 +187,8 @@ public struct MountOptions: Sendable {
             redirectDir = .on
             flags = [.noAccessTime]
         case .engine:
-            // Layers made by engines are read by programs that know no redirects (docs/podman.md, contract 12). Flags as
-            // fuse-overlayfs sets them (11).
+            // Layers made by engines are read by programs that know no redirects (docs/podman.md, contract 12). Flags
+            // as fuse-overlayfs sets them (11).
             redirectDir = .off
             flags = [.noAccessTime, .noDev]
         }

@@ -99,7 +99,8 @@ public enum OptionText {
     /// The bare word means on.
     static func flag(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         guard let value else { return true }
-        return try choice(name, value, [("on", true), ("off", false), ("1", true), ("0", false), ("yes", true), ("no", false)])
+        return try choice(
+            name, value, [("on", true), ("off", false), ("1", true), ("0", false), ("yes", true), ("no", false)])
     }
 
     static func choice<T>(_ name: String, _ value: [UInt8]?, _ choices: [(String, T)]) throws(OptionError) -> T {
@@ -112,7 +113,8 @@ public enum OptionText {
     static func number(_ name: String, _ value: [UInt8]?) throws(OptionError) -> UInt32 {
         let value = try required(name, value, "NUMBER")
         guard let number = decimal(value[...]) else {
-            throw OptionError("\(name)=\(String(decoding: value, as: UTF8.self)): the value must be a number from 0 to 4294967295")
+            throw OptionError(
+                "\(name)=\(String(decoding: value, as: UTF8.self)): the value must be a number from 0 to 4294967295")
         }
         return number
     }
@@ -121,30 +123,41 @@ public enum OptionText {
     static func seconds(_ name: String, _ value: [UInt8]?) throws(OptionError) -> UInt32 {
         let value = try required(name, value, "SECONDS")
         let parts = value.split(separator: 0x2e, omittingEmptySubsequences: false)
-        guard parts.count <= 2, let whole = decimal(parts[0]), parts.dropFirst().allSatisfy({ decimal($0) != nil }) else {
-            throw OptionError("\(name)=\(String(decoding: value, as: UTF8.self)): the value must be a number of seconds")
+        guard parts.count <= 2, let whole = decimal(parts[0]), parts.dropFirst().allSatisfy({ decimal($0) != nil })
+        else {
+            throw OptionError(
+                "\(name)=\(String(decoding: value, as: UTF8.self)): the value must be a number of seconds")
         }
         return whole
     }
 
-    /// `STORED:SEEN:COUNT[:…]`, a colon before the first allowed: containers/storage writes one (Tests/CLI/captured). Commas between
-    /// ranges too, as fuse-overlayfs(1) has it.
+    /// `STORED:SEEN:COUNT[:…]`, a colon before the first allowed: containers/storage writes one (Tests/CLI/captured).
+    /// Commas between ranges too, as fuse-overlayfs(1) has it.
     static func mapping(_ name: String, _ value: [UInt8]?) throws(OptionError) -> [IDMapping] {
         let value = unescaped(try required(name, value, "STORED:SEEN:COUNT[:…]"))
         var numbers: [UInt32] = []
         for piece in value.split(whereSeparator: { $0 == colon || $0 == comma }) {
-            guard let number = decimal(piece) else { numbers = []; break }
+            guard let number = decimal(piece) else {
+                numbers = []
+                break
+            }
             numbers.append(number)
         }
         guard !numbers.isEmpty, numbers.count % 3 == 0 else {
-            throw OptionError("\(name)=\(String(decoding: value, as: UTF8.self)): the value must be triples of numbers, STORED:SEEN:COUNT[:…]")
+            throw OptionError(
+                """
+                \(name)=\(String(decoding: value, as: UTF8.self)): the value must be triples of numbers, \
+                STORED:SEEN:COUNT[:…]
+                """
+            )
         }
         var ranges: [IDMapping] = []
         for i in stride(from: 0, to: numbers.count, by: 3) {
             let range = IDMapping(stored: numbers[i], seen: numbers[i + 1], count: numbers[i + 2])
             let last = UInt64(max(range.stored, range.seen)) + UInt64(range.count)
             guard range.count > 0, last <= 1 << 32 else {
-                throw OptionError("\(name): the range \(range.stored):\(range.seen):\(range.count) is empty or leaves the 32-bit ids")
+                throw OptionError(
+                    "\(name): the range \(range.stored):\(range.seen):\(range.count) is empty or leaves the 32-bit ids")
             }
             ranges.append(range)
         }
@@ -164,11 +177,16 @@ public enum OptionText {
     // ---- spelling ----
 
     private static let names = [
-        "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino", "volatile", "fsync", "userxattr",
-        "whiteouts", "noacl", "noxattrs", "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout", "hang_timeout", "threads", "threaded", "squash_to_root", "squash_to_uid",
-        "squash_to_gid", "uidmapping", "gidmapping", "xattr_permissions", "context", "ro", "rw", "allow_other", "allow_root",
-        "default_permissions", "fsname", "subtype", "debug", "foreground", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async",
-        "dirsync", "atime", "noatime", "relatime", "strictatime", "nodiratime", "lazytime", "nfs_export", "uuid", "verity",
+        "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "redirect_dir", "metacopy", "index", "xino",
+        "volatile", "fsync", "userxattr",
+        "whiteouts", "noacl", "noxattrs", "static_nlink", "coherent", "guardian", "writeback", "transport", "timeout",
+        "hang_timeout", "threads", "threaded", "squash_to_root", "squash_to_uid",
+        "squash_to_gid", "uidmapping", "gidmapping", "xattr_permissions", "context", "ro", "rw", "allow_other",
+        "allow_root",
+        "default_permissions", "fsname", "subtype", "debug", "foreground", "suid", "nosuid", "dev", "nodev", "exec",
+        "noexec", "sync", "async",
+        "dirsync", "atime", "noatime", "relatime", "strictatime", "nodiratime", "lazytime", "nfs_export", "uuid",
+        "verity",
     ]
 
     /// The known name that is fewest changes away, if that is few enough to be a slip of the finger.

@@ -9,13 +9,16 @@ public struct Origin: Equatable, Sendable {
     static let pathUpper: UInt8 = 4
 
     init?(handle: FileHandle, uuid: [UInt8], flags: UInt8 = 0) {
-        guard uuid.count == 16, handle.type >= 0, handle.type < 0xff, Self.headerLength + handle.bytes.count <= 255 else { return nil }
-        bytes = [0, 0xfb, UInt8(Self.headerLength + handle.bytes.count), flags, UInt8(handle.type)] + uuid + handle.bytes
+        guard uuid.count == 16, handle.type >= 0, handle.type < 0xff, Self.headerLength + handle.bytes.count <= 255
+        else { return nil }
+        bytes =
+            [0, 0xfb, UInt8(Self.headerLength + handle.bytes.count), flags, UInt8(handle.type)] + uuid + handle.bytes
     }
     /// A value found in a layer. Nil for anything that is not one of ours or the kernel's on this kind of machine.
     init?(found value: [UInt8]) {
         guard value.count >= Self.headerLength, value[0] == 0, value[1] == 0xfb, Int(value[2]) == value.count,
-              value[3] & ~7 == 0 else { return nil }
+            value[3] & ~7 == 0
+        else { return nil }
         // OVL_FH_FLAG_BIG_ENDIAN 1, OVL_FH_FLAG_ANY_ENDIAN 2.
         if value[3] & 1 != 0, value[3] & 2 == 0 { return nil }
         bytes = value
@@ -55,8 +58,8 @@ public struct Origin: Equatable, Sendable {
 }
 
 extension LayerStack {
-    /// The origin to store for a lower object; nil where its filesystem has no handles. Any other error is one: a copy without its origin
-    /// would have another number, and be no name of the others any more.
+    /// The origin to store for a lower object; nil where its filesystem has no handles. Any other error is one: a copy
+    /// without its origin would have another number, and be no name of the others any more.
     func originHandle(_ directory: FD, _ name: NameRef, layer: Int) throws(Errno) -> Origin? {
         guard layer < layers.count else { return nil }
         do throws(Errno) {
@@ -80,17 +83,21 @@ extension LayerStack {
         var links: UInt32?
     }
 
-    /// The lower object that an origin names; nil where it cannot be told. Its number stands in the handle where the form is known, which costs nothing;
-    /// the object is looked at under the same name below (one statx), else by its handle where that is allowed (three calls).
-    /// A forged origin gives a wrong number and nothing else: the object is not reached by it.
+    /// The lower object that an origin names; nil where it cannot be told. Its number stands in the handle where the
+    /// form is known, which costs nothing; the object is looked at under the same name below (one statx), else by its
+    /// handle where that is allowed (three calls). A forged origin gives a wrong number and nothing else: the object is
+    /// not reached by it.
     func resolve(_ origin: Origin, _ parent: MergedDirectory, _ name: NameRef) throws(Errno) -> OriginAnswer? {
         let handle = origin.handle
         guard let layer = layers.layer(of: origin, handle) else { return nil }
         let number = number(of: handle, layer)
         if let number {
-            for part in parent.parts where !hasCopies(part.layer) && part.layer < layers.count && layers[part.layer].hasHandles {
+            for part in parent.parts
+            where !hasCopies(part.layer) && part.layer < layers.count && layers[part.layer].hasHandles {
                 guard case .object(let status) = try see(part, name) else { continue }
-                if self.number(status, ofLayer: part.layer, part.fd, name) == number { return OriginAnswer(number: number, links: status.nlink) }
+                if self.number(status, ofLayer: part.layer, part.fd, name) == number {
+                    return OriginAnswer(number: number, links: status.nlink)
+                }
                 if layers[part.layer].device == layer.device { break }
             }
         }
@@ -111,14 +118,21 @@ extension LayerStack {
 
     // ---- without handles ----
 
-    /// `overlay.unionfsd.number`, of our own, where the lower filesystem has no file handles (an overlayfs without nfs_export): key of the filesystem and number of
-    /// the lower object. The kernel's overlayfs hides it and does not read it.
+    /// `overlay.unionfsd.number`, of our own, where the lower filesystem has no file handles (an overlayfs without
+    /// nfs_export): key of the filesystem and number of the lower object. The kernel's overlayfs hides it and does not
+    /// read it.
     func noteNumber(_ source: CopyUpSource, on directory: FD, _ name: NameRef) throws(Errno) -> Bool {
         // Others of its names would claim it, too.
-        guard source.status.nlink == 1, source.layer < layers.count, !layers[source.layer].hasHandles else { return false }
+        guard source.status.nlink == 1, source.layer < layers.count, !layers[source.layer].hasHandles else {
+            return false
+        }
         let layer = layers[source.layer]
-        let key = source.status.dev == layer.device ? layer.key : Filesystems.key(source.directory, source.name, device: source.status.dev)
-        let value = [key, source.status.ino].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+        let key =
+            source.status.dev == layer.device
+            ? layer.key : Filesystems.key(source.directory, source.name, device: source.status.dev)
+        let value = [key, source.status.ino].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) }
+        }
         do throws(Errno) {
             try step(.setOrigin)
             try directory.setXattr(name, OverlayXattr.number.name(xattrs), [1] + value)
@@ -129,7 +143,9 @@ extension LayerStack {
         }
     }
     func readNumber(_ directory: FD, _ name: NameRef) throws(Errno) -> UInt64? {
-        guard let value = try directory.xattrIfPresent(name, OverlayXattr.number.name(xattrs)), value.count == 17, value[0] == 1 else { return nil }
+        guard let value = try directory.xattrIfPresent(name, OverlayXattr.number.name(xattrs)), value.count == 17,
+            value[0] == 1
+        else { return nil }
         func word(_ at: Int) -> UInt64 { value[at..<at + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) } }
         let (key, ino) = (word(1), word(9))
         var match: Layer?
@@ -149,7 +165,8 @@ extension Layer {
         do throws(Errno) { return try root.fd.open(handle: origin.handle, OpenFlags.path) } catch {
             switch error {
             // Gone, or not for us to open.
-            case .stale, .noEntry, .notSupported, .overflow, .notPermitted, .accessDenied, .notImplemented, .invalid: return nil
+            case .stale, .noEntry, .notSupported, .overflow, .notPermitted, .accessDenied, .notImplemented, .invalid:
+                return nil
             default: throw error
             }
         }
@@ -157,15 +174,23 @@ extension Layer {
 }
 
 extension [Layer] {
-    /// Filesystems are told apart by UUID; where two have the same (none, usually), an origin is not followed. Subvolumes of one btrfs have the same, and are one
-    /// filesystem to a handle.
+    /// Filesystems are told apart by UUID; where two have the same (none, usually), an origin is not followed.
+    /// Subvolumes of one btrfs have the same, and are one filesystem to a handle.
     func layer(of origin: Origin, _ handle: FileHandle) -> Layer? {
         var match: Layer?
         for layer in self where !layer.isUpper && layer.uuid.elementsEqual(origin.uuid) {
-            if layer.handleForm?.place(of: handle)?.isRootVolume == true, layer.handleForm?.hasVolumes == true { return layer }
+            if layer.handleForm?.place(of: handle)?.isRootVolume == true, layer.handleForm?.hasVolumes == true {
+                return layer
+            }
             if let first = match {
-                if first.device != layer.device, !(first.handleForm?.hasVolumes == true && layer.handleForm?.hasVolumes == true) { return nil }
-            } else { match = layer }
+                if first.device != layer.device,
+                    !(first.handleForm?.hasVolumes == true && layer.handleForm?.hasVolumes == true)
+                {
+                    return nil
+                }
+            } else {
+                match = layer
+            }
         }
         return match
     }

@@ -59,7 +59,8 @@ public struct XattrVisibility: Sendable {
     /// What fuse-overlayfs and containers/storage keep for themselves in layers that they wrote.
     private func isForeignPrivate(_ name: NameRef) -> Bool {
         if name.hasPrefix("user.fuseoverlayfs.") { return true }
-        return hidesOverrides && (name.equals(OverrideForm.containers.name) || name.equals(OverrideForm.privileged.name))
+        return hidesOverrides
+            && (name.equals(OverrideForm.containers.name) || name.equals(OverrideForm.privileged.name))
     }
 
     /// Lends the name by which a layer knows `name`; nil where the mount must not have it.
@@ -74,7 +75,11 @@ public struct XattrVisibility: Sendable {
     }
 
     /// What the mount shows of a layer's attribute: the same name, an unescaped one, or nothing.
-    public enum Shown { case same, unescaped(dropAfterPrefix: Int, prefix: Int), hidden }
+    public enum Shown {
+        case same
+        case unescaped(dropAfterPrefix: Int, prefix: Int)
+        case hidden
+    }
     public func shown(_ name: NameRef) -> Shown {
         if isForeignPrivate(name) { return .hidden }
         guard let length = prefixLength(name) else { return .same }

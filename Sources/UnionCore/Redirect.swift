@@ -2,8 +2,8 @@ public import LinuxSys
 
 /// `overlay.redirect`: a directory that was renamed says where the layers below still keep it.
 public enum Redirect {
-    /// A value as it may be followed: one name, or an absolute path without empty, `.` or `..` components. Nil for anything else,
-    /// which then is as if it were not there: a layer is not to be trusted.
+    /// A value as it may be followed: one name, or an absolute path without empty, `.` or `..` components. Nil for
+    /// anything else, which then is as if it were not there: a layer is not to be trusted.
     public static func validated(_ value: [UInt8]) -> FileName? {
         guard !value.isEmpty, value.count <= 4096, !value.contains(0) else { return nil }
         let slash = UInt8(ascii: "/")
@@ -19,9 +19,10 @@ public enum Redirect {
 
     public static func isAbsolute(_ redirect: FileName) -> Bool { redirect.bytes.first == UInt8(ascii: "/") }
 
-    /// The redirect to write on a directory before it moves: its present one when that is absolute, else its name (`sameParent`) or
-    /// its path from the root in terms of what the layers below call it. `ancestry`: the directory's own name and redirect, then
-    /// its parent's, up to but without the root. Nil where the path would not fit an attribute.
+    /// The redirect to write on a directory before it moves: its present one when that is absolute, else its name
+    /// (`sameParent`) or its path from the root in terms of what the layers below call it. `ancestry`: the directory's
+    /// own name and redirect, then its parent's, up to but without the root. Nil where the path would not fit an
+    /// attribute.
     public static func forMove(sameParent: Bool, ancestry: [(name: FileName, redirect: FileName?)]) -> FileName? {
         guard let own = ancestry.first else { return nil }
         if let present = own.redirect, isAbsolute(present) { return present }

@@ -2,9 +2,12 @@ public import LinuxSys
 
 /// Names removed: from the upper layer, and where a layer below has the name too, with a whiteout in its place.
 extension LayerStack {
-    /// Whether removing or moving the name away takes a whiteout, and so the directory in the upper layer. `listed`: what the directory's listing has of
-    /// the name; no system call then where the upper layer has nothing of it, or the lower ones have not.
-    public func needsWhiteout(_ directory: MergedDirectory, _ name: NameRef, _ listed: MergedListing.Entry? = nil) throws(Errno) -> Bool {
+    /// Whether removing or moving the name away takes a whiteout, and so the directory in the upper layer. `listed`:
+    /// what the directory's listing has of the name; no system call then where the upper layer has nothing of it, or
+    /// the lower ones have not.
+    public func needsWhiteout(
+        _ directory: MergedDirectory, _ name: NameRef, _ listed: MergedListing.Entry? = nil
+    ) throws(Errno) -> Bool {
         if !directory.hasLower { return false }
         guard let listed else { return try existsBelowUpper(directory, name) }
         if !listed.isHidden, !hasUpper || !listed.layers.contains(0) { return true }
@@ -13,7 +16,9 @@ extension LayerStack {
 
     /// Removes a file's name.
     /// - Precondition: the caller holds the directory's lock; the directory is in the upper layer.
-    public func unlinkLocked(in directory: MergedDirectory, _ name: NameRef, whiteout: Bool, _ listed: MergedListing.Entry? = nil) throws(Errno) {
+    public func unlinkLocked(
+        in directory: MergedDirectory, _ name: NameRef, whiteout: Bool, _ listed: MergedListing.Entry? = nil
+    ) throws(Errno) {
         guard let upper = directory.upper else { throw .readOnly }
         if !whiteout {
             try upper.fd.unlink(name)
@@ -27,8 +32,11 @@ extension LayerStack {
     }
 
     /// Removes a directory, which must be empty in the union; whiteouts in it go with it.
-    /// - Precondition: the caller holds the locks of both directories, and has found the victim empty with them held where it says so.
-    public func rmdirLocked(in directory: MergedDirectory, _ name: NameRef, _ victim: MergedDirectory, whiteout: Bool, isKnownEmpty: Bool) throws(Errno) {
+    /// - Precondition: the caller holds the locks of both directories, and has found the victim empty with them held
+    ///   where it says so.
+    public func rmdirLocked(
+        in directory: MergedDirectory, _ name: NameRef, _ victim: MergedDirectory, whiteout: Bool, isKnownEmpty: Bool
+    ) throws(Errno) {
         guard let upper = directory.upper else { throw .readOnly }
         if !whiteout, !victim.hasLower {
             do throws(Errno) {

@@ -6,7 +6,8 @@ public struct RenameSubject {
     public let name: NameRef
     /// For a directory: its parts.
     public let moved: MergedDirectory?
-    /// For a directory that the layers below have, too, and for a file whose data they have (metacopy): where they keep it.
+    /// For a directory that the layers below have, too, and for a file whose data they have (metacopy): where they keep
+    /// it.
     public let redirect: FileName?
     public init(directory: MergedDirectory, name: NameRef, moved: MergedDirectory?, redirect: FileName?) {
         self.directory = directory
@@ -17,10 +18,11 @@ public struct RenameSubject {
     var isMergedDirectory: Bool { moved != nil && redirect != nil }
 }
 
-/// Names moved: the upper objects change places in one rename, with a whiteout where a layer below would show the old name again.
+/// Names moved: the upper objects change places in one rename, with a whiteout where a layer below would show the old
+/// name again.
 extension LayerStack {
-    /// - Precondition: the caller holds the locks of both directories and of a directory that is replaced; both directories and
-    ///   what moves are in the upper layer; a directory that is replaced is empty in the union.
+    /// - Precondition: the caller holds the locks of both directories and of a directory that is replaced; both
+    ///   directories and what moves are in the upper layer; a directory that is replaced is empty in the union.
     /// - Returns: whether a whiteout stands at the old name now.
     public func renameLocked(_ from: RenameSubject, to target: RenameSubject, exchange: Bool) throws(Errno) -> Bool {
         guard let fromUpper = from.directory.upper, let toUpper = target.directory.upper else { throw .readOnly }
@@ -51,8 +53,10 @@ extension LayerStack {
         }
     }
 
-    private func move(_ from: RenameSubject, _ fromUpper: LayerDirectory, to target: RenameSubject, _ toUpper: LayerDirectory,
-                      leaveWhiteout: Bool) throws(Errno) {
+    private func move(
+        _ from: RenameSubject, _ fromUpper: LayerDirectory, to target: RenameSubject, _ toUpper: LayerDirectory,
+        leaveWhiteout: Bool
+    ) throws(Errno) {
         guard let work else { throw .readOnly }
         var targetIsWhiteout = false
         do throws(Errno) {
@@ -60,11 +64,14 @@ extension LayerStack {
         } catch { if error != .noEntry { throw error } }
 
         if targetIsWhiteout, from.moved != nil || leaveWhiteout {
-            // The two change places: no rename puts a directory over a device, and the whiteout is wanted where it lands.
+            // The two change places: no rename puts a directory over a device, and the whiteout is wanted where it
+            // lands.
             if leaveWhiteout || from.directory.hasLower { try noteXattrWhiteouts(fromUpper) }
             try fromUpper.fd.rename(from.name, to: toUpper.fd, target.name, .exchange)
             if !leaveWhiteout {
-                do throws(Errno) { try fromUpper.fd.unlink(from.name) } catch { /* hides nothing */ }
+                do throws(Errno) { try fromUpper.fd.unlink(from.name) } catch {
+                    // hides nothing
+                }
             }
             return
         }
@@ -87,11 +94,14 @@ extension LayerStack {
 
     /// Beside a directory the marker says opaque, which a merged directory that moved there is not.
     private func removeMarker(_ directory: FD, _ name: NameRef) throws(Errno) {
-        if hasMarkerFile(directory, name) { _ = try name.withPrefix(".wh.") { (m) throws(Errno) in try directory.unlink(m) } }
+        if hasMarkerFile(directory, name) {
+            _ = try name.withPrefix(".wh.") { (m) throws(Errno) in try directory.unlink(m) }
+        }
     }
 
-    /// A directory that is about to be replaced may hold whiteouts; rename(2) wants it empty. It changes places with an empty
-    /// opaque one of the same looks (ovl_clear_empty), number and times included: should we end here, nothing has changed.
+    /// A directory that is about to be replaced may hold whiteouts; rename(2) wants it empty. It changes places with an
+    /// empty opaque one of the same looks (ovl_clear_empty), number and times included: should we end here, nothing has
+    /// changed.
     private func clearOfWhiteouts(_ upper: FD, _ name: NameRef, _ work: WorkDirectory) throws(Errno) {
         let directory = try upper.openDirectory(name)
         var hasAny = false
@@ -106,7 +116,9 @@ extension LayerStack {
             try work.fd.makeDirectory(t, mode: 0o700)
             do throws(Errno) {
                 try giveOwner(status, to: work.fd, t)
-                try copyXattrs(CopyUpSource(directory: directory.fd, name: NameRef.empty, layer: 0, status: status), to: work.fd, t)
+                try copyXattrs(
+                    CopyUpSource(directory: directory.fd, name: NameRef.empty, layer: 0, status: status), to: work.fd, t
+                )
                 if let origin = try directory.fd.xattrIfPresent(NameRef.empty, OverlayXattr.origin.name(xattrs)) {
                     try work.fd.setXattr(t, OverlayXattr.origin.name(xattrs), origin)
                 }

@@ -1,8 +1,10 @@
 public import LinuxSys
 
-/// Which attribute of a layer's objects says what they are to be seen as; each program that writes such layers has its own.
+/// Which attribute of a layer's objects says what they are to be seen as; each program that writes such layers has its
+/// own.
 public enum OverrideForm: Sendable, CaseIterable {
-    /// `security.`, which only root may write; `user.containers.`, of containers/storage; `user.fuseoverlayfs.`, of older layers.
+    /// `security.`, which only root may write; `user.containers.`, of containers/storage; `user.fuseoverlayfs.`, of
+    /// older layers.
     case privileged, containers, fuseOverlayfs
 
     public var name: NameRef {
@@ -22,9 +24,9 @@ public enum OverrideForm: Sendable, CaseIterable {
     }
 }
 
-/// Owner, permissions and kind of an object, kept in an attribute because whoever unpacked the layer could not give files away:
-/// `uid:gid:mode[:kind]`, mode in octal, kind one of `file`, `dir`, `symlink`, `pipe`, `socket`, `block-MAJOR-MINOR`, `char-MAJOR-MINOR`
-/// (containers/storage, idtools.FormatContainersOverrideXattr).
+/// Owner, permissions and kind of an object, kept in an attribute because whoever unpacked the layer could not give
+/// files away: `uid:gid:mode[:kind]`, mode in octal, kind one of `file`, `dir`, `symlink`, `pipe`, `socket`,
+/// `block-MAJOR-MINOR`, `char-MAJOR-MINOR` (containers/storage, idtools.FormatContainersOverrideXattr).
 public struct StatOverride: Equatable, Sendable {
     public var uid: UInt32, gid: UInt32
     public var permissions: UInt32
@@ -43,7 +45,8 @@ public struct StatOverride: Equatable, Sendable {
     public init?(_ text: [UInt8]) {
         let fields = text.split(separator: UInt8(ascii: ":"), maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count >= 3, let uid = Self.number(fields[0], base: 10), let gid = Self.number(fields[1], base: 10),
-              let mode = Self.number(fields[2], base: 8), uid != UInt32.max, gid != UInt32.max else { return nil }
+            let mode = Self.number(fields[2], base: 8), uid != UInt32.max, gid != UInt32.max
+        else { return nil }
         self.uid = uid
         self.gid = gid
         permissions = mode & 0o7777
@@ -62,7 +65,9 @@ public struct StatOverride: Equatable, Sendable {
             guard isBlock || text.starts(with: "char".utf8) else { return false }
             kind = isBlock ? .block : .character
             let numbers = text.dropFirst(isBlock ? 5 : 4).split { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ":") }
-            guard numbers.count == 2, let major = Self.number(numbers[0], base: 10), let minor = Self.number(numbers[1], base: 10) else { return false }
+            guard numbers.count == 2, let major = Self.number(numbers[0], base: 10),
+                let minor = Self.number(numbers[1], base: 10)
+            else { return false }
             // makedev(3).
             let (high, low) = (UInt64(major), UInt64(minor))
             device = (high & 0xffff_f000) << 32 | (high & 0xfff) << 8 | (low & 0xffff_ff00) << 12 | low & 0xff
@@ -83,7 +88,9 @@ public struct StatOverride: Equatable, Sendable {
     /// As an attribute's value.
     public var text: [UInt8] {
         var text = "\(uid):\(gid):0\(String(permissions, radix: 8))"
-        let (major, minor) = (device >> 32 & 0xffff_f000 | device >> 8 & 0xfff, device >> 12 & 0xffff_ff00 | device & 0xff)
+        let (major, minor) = (
+            device >> 32 & 0xffff_f000 | device >> 8 & 0xfff, device >> 12 & 0xffff_ff00 | device & 0xff
+        )
         switch kind {
         case .fifo: text += ":pipe"
         case .socket: text += ":socket"
@@ -94,8 +101,8 @@ public struct StatOverride: Equatable, Sendable {
         return Array(text.utf8)
     }
 
-    /// What a regular file or directory is to be seen as. A file can stand for a fifo, a socket or a device; nothing else can change its kind, and
-    /// nothing becomes the device 0/0, which is a whiteout.
+    /// What a regular file or directory is to be seen as. A file can stand for a fifo, a socket or a device; nothing
+    /// else can change its kind, and nothing becomes the device 0/0, which is a whiteout.
     public func applied(to status: FileStatus) -> FileStatus {
         guard status.isRegular || status.isDirectory else { return status }
         var seen = status

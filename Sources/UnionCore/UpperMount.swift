@@ -1,5 +1,5 @@
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 
 /// What reading does to the access time of an upper object, as the mount's flags say (mount(8); touch_atime).
 public struct AccessTimeRule: Equatable, Sendable {
@@ -10,7 +10,9 @@ public struct AccessTimeRule: Equatable, Sendable {
 
     /// - Parameter isReadOnly: the whole filesystem is, and then nothing of it changes.
     public init(_ flags: MountFlags, isReadOnly: Bool) {
-        moves = isReadOnly || flags.contains(.noAccessTime) ? .never : flags.contains(.strictAccessTime) ? .always : .relative
+        moves =
+            isReadOnly || flags.contains(.noAccessTime)
+            ? .never : flags.contains(.strictAccessTime) ? .always : .relative
         ofDirectories = moves != .never && !flags.contains(.noDirAccessTime)
     }
     /// As statfs(2) tells the flags of a mount (ST_NOATIME, ST_NODIRATIME, ST_RELATIME).
@@ -36,14 +38,16 @@ public struct AccessTimeRule: Equatable, Sendable {
     }
 }
 
-/// Upper and work directory through one private mount, whose flags say what readers do to access times, the kernel's own reads in passthrough among them. One for both, as nothing is
-/// renamed between two mounts (EXDEV): a copy of the mount from the directory on that they have in common. What is mounted below them is not in view.
+/// Upper and work directory through one private mount, whose flags say what readers do to access times, the kernel's
+/// own reads in passthrough among them. One for both, as nothing is renamed between two mounts (EXDEV): a copy of the
+/// mount from the directory on that they have in common. What is mounted below them is not in view.
 final class UpperMount: Sendable {
     /// The mount's root. As long as it is open the flags can be changed (is_mounted).
     let tree: OwnedFD
     private let upperPath: FileName, workPath: FileName
 
-    /// Nil where none can be had (`FD.cloneTree`), or where the paths of the two lead elsewhere by now: the layers are opened as they were named then.
+    /// Nil where none can be had (`FD.cloneTree`), or where the paths of the two lead elsewhere by now: the layers are
+    /// opened as they were named then.
     init?(upper: FileName, work: FileName, _ rule: AccessTimeRule) {
         do throws(Errno) {
             let given = (try UpperMount.identity(upper), try UpperMount.identity(work))
@@ -53,8 +57,11 @@ final class UpperMount: Sendable {
             upperPath = UpperMount.relative(paths.0.dropFirst(shared))
             workPath = UpperMount.relative(paths.1.dropFirst(shared))
             tree = try root.withRef { (p) throws(Errno) in try FD.cloneTree(p, rule.attributes) }
-            let innerUpper = try openUpper(), innerWork = try openWork()
-            guard try UpperMount.isSame(innerUpper.fd.status(), given.0.status), try UpperMount.isSame(innerWork.fd.status(), given.1.status) else { return nil }
+            let innerUpper = try openUpper()
+            let innerWork = try openWork()
+            guard try UpperMount.isSame(innerUpper.fd.status(), given.0.status),
+                try UpperMount.isSame(innerWork.fd.status(), given.1.status)
+            else { return nil }
         } catch { return nil }
     }
     /// Of another program, for the same stack.

@@ -1,13 +1,13 @@
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 internal import Synchronization
 
 enum WhiteoutFlags {
     static let createMarker: Int32 = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 }
 
-/// `workdir/work`: where everything is made complete before one rename or link shows it in the upper layer. Names begin with `#`,
-/// as overlayfs has them; what a crash leaves is removed at the next mount.
+/// `workdir/work`: where everything is made complete before one rename or link shows it in the upper layer. Names begin
+/// with `#`, as overlayfs has them; what a crash leaves is removed at the next mount.
 public final class WorkDirectory: Sendable {
     private let directory: OwnedFD
     private let counter: Atomic<UInt64>
@@ -21,7 +21,8 @@ public final class WorkDirectory: Sendable {
     private let xattrs: XattrNamespace
     /// O_TMPFILE works: a regular file needs no name while it is made.
     public let hasTemporaryFiles: Bool
-    /// Whose what we make here is; nil: not looked at. By the directory's sgid bit or a mount option the group can be another than ours.
+    /// Whose what we make here is; nil: not looked at. By the directory's sgid bit or a mount option the group can be
+    /// another than ours.
     let newOwner: (uid: UInt32, gid: UInt32)?
     /// rename(2) leaves a whiteout behind by itself.
     public let hasRenameWhiteout: Bool
@@ -62,13 +63,17 @@ public final class WorkDirectory: Sendable {
         hasRenameWhiteout = renames
         directory = fd
     }
-    private static func formWithoutDevices(_ at: FD, _ seed: UInt64, _ xattrs: XattrNamespace, _ readsMarkers: Bool) -> WhiteoutForm? {
-        let canMark = readsMarkers && ShortName(prefix: ".wh.#", number: seed).withRef { m in
-            works { () throws(Errno) in
-                _ = try at.open(m, WhiteoutFlags.createMarker, mode: 0)
-                try at.unlink(m)
+    private static func formWithoutDevices(
+        _ at: FD, _ seed: UInt64, _ xattrs: XattrNamespace, _ readsMarkers: Bool
+    ) -> WhiteoutForm? {
+        let canMark =
+            readsMarkers
+            && ShortName(prefix: ".wh.#", number: seed).withRef { m in
+                works { () throws(Errno) in
+                    _ = try at.open(m, WhiteoutFlags.createMarker, mode: 0)
+                    try at.unlink(m)
+                }
             }
-        }
         if canMark { return .marker }
         let canNote = ShortName(prefix: "#probe-", number: seed).withRef { p in
             works { () throws(Errno) in
@@ -84,7 +89,11 @@ public final class WorkDirectory: Sendable {
         try file.fd.setXattr(NameRef.empty, OverlayXattr.whiteout.name(xattrs), text: "y")
     }
     private func makeWhiteout(_ name: NameRef) throws(Errno) {
-        if whiteoutForm == .attribute { try Self.makeNoted(fd, name, xattrs) } else { try fd.makeNode(name, mode: UInt32(S_IFCHR)) }
+        if whiteoutForm == .attribute {
+            try Self.makeNoted(fd, name, xattrs)
+        } else {
+            try fd.makeNode(name, mode: UInt32(S_IFCHR))
+        }
     }
 
     private static func works(_ body: () throws(Errno) -> Void) -> Bool {
@@ -102,7 +111,9 @@ public final class WorkDirectory: Sendable {
     }
 
     /// Names of another process than before.
-    func renew() { counter.store(Clock.monotonic << 20 ^ UInt64(UInt32(bitPattern: Process.id)) << 40, ordering: .relaxed) }
+    func renew() {
+        counter.store(Clock.monotonic << 20 ^ UInt64(UInt32(bitPattern: Process.id)) << 40, ordering: .relaxed)
+    }
 
     /// One more name for the one whiteout inode; a new inode when it has all the links that the filesystem allows.
     func linkWhiteout(to directory: FD, _ name: NameRef) throws(Errno) {
@@ -114,7 +125,9 @@ public final class WorkDirectory: Sendable {
                 } catch {
                     guard error == .tooManyLinks || error == .noEntry || error == .crossDevice else {
                         // A filesystem without hard links.
-                        guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else { throw error }
+                        guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else {
+                            throw error
+                        }
                         return try moveWhiteout(to: directory, name)
                     }
                 }
@@ -123,7 +136,9 @@ public final class WorkDirectory: Sendable {
                 do throws(Errno) { try fd.unlink(shared) } catch { if error != .noEntry { throw error } }
                 try makeWhiteout(shared)
                 do throws(Errno) { try fd.link(shared, to: directory, name) } catch {
-                    guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else { throw error }
+                    guard whiteoutForm == .attribute, error == .notPermitted || error == .notSupported else {
+                        throw error
+                    }
                     try moveWhiteout(to: directory, name)
                 }
                 whiteoutMade.store(true, ordering: .releasing)
@@ -147,7 +162,9 @@ public final class WorkDirectory: Sendable {
             do throws(Errno) {
                 if isDirectory { try removeTree(fd, name) } else { try fd.unlink(name) }
                 return
-            } catch { /* See above: nothing of the union depends on it. */ }
+            } catch {
+                // See above: nothing of the union depends on it.
+            }
         }
     }
 

@@ -1,13 +1,15 @@
 internal import FuseKit
-public import LinuxSys
 internal import Glibc
+public import LinuxSys
 internal import Synchronization
 public import UnionCore
 
-/// What readers do to access times, kept where each request can look. The kernel's FUSE client moves none (S_NOATIME on each inode) and forgets what it has of one when it has read
-/// through us or through a backing file; so a time moves where the upper file is read, by the flags of the mount that it was opened through (`UpperMount`): the kernel's own reads in passthrough,
-/// our pread(2), our readlink(2). What reading does not reach us, because the kernel has it in its page cache, must not be there: listings and symlinks of the upper layer, pages of upper files
-/// at an open behind which a read would move the time. Lower files are on mounts that move none.
+/// What readers do to access times, kept where each request can look. The kernel's FUSE client moves none (S_NOATIME on
+/// each inode) and forgets what it has of one when it has read through us or through a backing file; so a time moves
+/// where the upper file is read, by the flags of the mount that it was opened through (`UpperMount`): the kernel's own
+/// reads in passthrough, our pread(2), our readlink(2). What reading does not reach us, because the kernel has it in
+/// its page cache, must not be there: listings and symlinks of the upper layer, pages of upper files at an open behind
+/// which a read would move the time. Lower files are on mounts that move none.
 final class AccessTimes: Sendable {
     private let raw: Atomic<UInt8>
     /// Upper and work have a mount that carries the rule; else O_NOATIME has to do, where we may.
@@ -33,14 +35,16 @@ extension UnionFileSystem {
         try directory.upper?.fd.touchDirectory()
     }
 
-    /// Whether a read of this upper file, open here, would move its time (relatime_need_update), so that it must reach us. An fstat(2) with relatime, nothing with noatime.
+    /// Whether a read of this upper file, open here, would move its time (relatime_need_update), so that it must reach
+    /// us. An fstat(2) with relatime, nothing with noatime.
     func readMovesTime(_ file: FD) throws(Errno) -> Bool {
         switch accessTimes.rule.moves {
         case .never: return false
         case .always: return true
         case .relative:
             let status = try file.status()
-            return !status.atime.isLater(than: status.mtime) || !status.atime.isLater(than: status.ctime) || Clock.realtime - status.atime.seconds >= 24 * 60 * 60
+            return !status.atime.isLater(than: status.mtime) || !status.atime.isLater(than: status.ctime)
+                || Clock.realtime - status.atime.seconds >= 24 * 60 * 60
         }
     }
 
@@ -51,7 +55,8 @@ extension UnionFileSystem {
         accessTimes.rule = rule
     }
 
-    /// ioctl(2) of the root, without an argument: look at what flags the mount has now. It changes nothing for whoever had no right to change them.
+    /// ioctl(2) of the root, without an argument: look at what flags the mount has now. It changes nothing for whoever
+    /// had no right to change them.
     public static let followMountCommand: UInt32 = 0xe53e
     /// - Throws: EROFS: it is not read-only any more, but nothing can be written here.
     func followMount(_ caller: Caller) throws(Errno) {
@@ -64,5 +69,7 @@ extension UnionFileSystem {
 }
 
 extension Timestamp {
-    func isLater(than other: Timestamp) -> Bool { seconds != other.seconds ? seconds > other.seconds : nanoseconds > other.nanoseconds }
+    func isLater(than other: Timestamp) -> Bool {
+        seconds != other.seconds ? seconds > other.seconds : nanoseconds > other.nanoseconds
+    }
 }

@@ -17,9 +17,11 @@ struct CachePolicy: Sendable {
         var wanted = wanted
         wanted.atomicTruncate = true
         wanted.posixACL = !options.noACL
-        // FUSE_DEV_IOC_BACKING_OPEN is for these alone; who may not has writes collect instead. The kernel has one of the two.
+        // FUSE_DEV_IOC_BACKING_OPEN is for these alone; who may not has writes collect instead. The kernel has one of
+        // the two.
         wanted.passthrough = Process.hasCapability(Capability.sysAdmin) && Process.isInInitialUserNamespace
-        wanted.writebackCache = !options.isReadOnly && (options.writeback == .on || options.writeback == .auto && !wanted.passthrough)
+        wanted.writebackCache =
+            !options.isReadOnly && (options.writeback == .on || options.writeback == .auto && !wanted.passthrough)
         // A readlink(2) that the kernel answers by itself moves no access time.
         wanted.cacheSymlinks = AccessTimeRule(options.flags, isReadOnly: options.isReadOnly).moves == .never
         wanted.exportSupport = options.nfsExport

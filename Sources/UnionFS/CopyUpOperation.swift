@@ -3,11 +3,11 @@ internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// Copy-up of live nodes: ancestors first, one copier for each inode, data with no lock held, and the publication under the
-/// directory's lock after a look whether the name still stands for the node.
+/// Copy-up of live nodes: ancestors first, one copier for each inode, data with no lock held, and the publication under
+/// the directory's lock after a look whether the name still stands for the node.
 extension UnionFileSystem {
-    /// The node is in the upper layer when this returns, and with it as much of its data as the extent says. Costs one read of the record when
-    /// it is already.
+    /// The node is in the upper layer when this returns, and with it as much of its data as the extent says. Costs one
+    /// read of the record when it is already.
     func ensureUpper(_ node: UInt32, _ cause: CopyUpCause, extent: CopyUpExtent = .metadata) throws(Errno) {
         if isUpper(node, extent) { return }
         guard stack.hasUpper else { throw .readOnly }
@@ -43,7 +43,8 @@ extension UnionFileSystem {
         try claims.holding(node) { () throws(Errno) in
             if isUpper(node, extent) { return true }
             // The name is looked up for this alone: not where nobody has asked.
-            let held: (UInt32, UInt32) = usage.isOn ? (willChange(node), table.nameAndParent(node).map { willChange($0.parent) } ?? 0) : (0, 0)
+            let held: (UInt32, UInt32) =
+                usage.isOn ? (willChange(node), table.nameAndParent(node).map { willChange($0.parent) } ?? 0) : (0, 0)
             defer {
                 changed(held.0)
                 changed(held.1)
@@ -56,11 +57,13 @@ extension UnionFileSystem {
             }
             try seeData(node)
             guard let staged = try stageAndPublish(node, extent) else { return false }
-            // The copy has its own ctime, and its directory another, as overlayfs shows at once. No request told the kernel.
+            // The copy has its own ctime, and its directory another, as overlayfs shows at once. No request told the
+            // kernel.
             if !cause.tellsKernel { attributesChanged(node) }
             if let parent = table.nameAndParent(node)?.parent { attributesChanged(parent) }
-            statistics.recordCopyUp(cause: cause, kind: kind(node, staged), bytes: staged.bytes,
-                                    nanoseconds: Clock.monotonic &- began)
+            statistics.recordCopyUp(
+                cause: cause, kind: kind(node, staged), bytes: staged.bytes,
+                nanoseconds: Clock.monotonic &- began)
             return true
         }
     }
@@ -89,10 +92,14 @@ extension UnionFileSystem {
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
-                    let source = CopyUpSource(directory: top.fd, name: NameRef.empty, layer: top.layer, status: try stack.status(top.fd, NameRef.empty, layer: top.layer))
+                    let source = CopyUpSource(
+                        directory: top.fd, name: NameRef.empty, layer: top.layer,
+                        status: try stack.status(top.fd, NameRef.empty, layer: top.layer))
                     return try stack.stageCopy(source, extent: extent, indexed: false)
                 }
-                let source = CopyUpSource(directory: part.fd, name: name, layer: part.layer, status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
+                let source = CopyUpSource(
+                    directory: part.fd, name: name, layer: part.layer,
+                    status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
                 (blocks, size) = (source.status.blocks, source.status.size)
                 leavesOthers = partsWithOthers(source.status)
                 return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
@@ -110,7 +117,8 @@ extension UnionFileSystem {
             guard table.version(node) == location.version, let upper = directory.upper else { return false }
             try location.name.withRef { (name) throws(Errno) in
                 if let indexName {
-                    try stack.publishIndexedLocked(staged, indexName: indexName, lowerLinks: table[node].lowerLinks, in: upper, name)
+                    try stack.publishIndexedLocked(
+                        staged, indexName: indexName, lowerLinks: table[node].lowerLinks, in: upper, name)
                 } else {
                     try stack.publishLocked(staged, in: upper, name)
                 }
@@ -118,7 +126,9 @@ extension UnionFileSystem {
                 let number = leavesOthers ? stack.number(try upper.fd.status(name), ofLayer: 0, upper.fd, name) : nil
                 isRenumbered = number != nil
                 listings.find(location.parent)?.copiedUp(name, number: number)
-                table.copiedUp(node, location.parent, name, indexed: indexName != nil, dataBlocks: staged.isMetacopy ? blocks : nil, size: size, number: number)
+                table.copiedUp(
+                    node, location.parent, name, indexed: indexName != nil,
+                    dataBlocks: staged.isMetacopy ? blocks : nil, size: size, number: number)
             }
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true
@@ -127,7 +137,8 @@ extension UnionFileSystem {
         return published ? staged : nil
     }
 
-    /// `fsync=strict`: nobody is told of a copy-up before its name is on the disk. The copy itself is, since it was staged.
+    /// `fsync=strict`: nobody is told of a copy-up before its name is on the disk. The copy itself is, since it was
+    /// staged.
     private func makeCopyDurable(_ node: UInt32, _ parent: LayerDirectory, indexed: Bool) throws(Errno) {
         if indexed, let index = stack.index { try index.fd.sync() }
         try parent.fd.sync()
@@ -142,7 +153,9 @@ extension UnionFileSystem {
         let data = record.flags.contains(.metacopy) ? FD(raw: record.dataFD) : nil
         if let data, !data.isValid { throw .io }
         if data != nil, stack.options.verity != .off { _ = try openData(node, O_RDONLY) }
-        let source = CopyUpSource(directory: fd, name: NameRef.empty, layer: Int(record.layer), status: try stack.status(fd, NameRef.empty, layer: Int(record.layer)), data: data)
+        let source = CopyUpSource(
+            directory: fd, name: NameRef.empty, layer: Int(record.layer),
+            status: try stack.status(fd, NameRef.empty, layer: Int(record.layer)), data: data)
         // Nothing would lead from a copy without a name to its data.
         var extent = extent
         if case .metadata = extent { extent = .all }
@@ -153,10 +166,14 @@ extension UnionFileSystem {
         return staged
     }
 
-    /// Without an index the other names of a lower file stay with it: the copy is another file than theirs, and must have another number, or tar(1) would make links of them.
-    private func partsWithOthers(_ status: FileStatus) -> Bool { stack.index == nil && !status.isDirectory && status.nlink > 1 }
+    /// Without an index the other names of a lower file stay with it: the copy is another file than theirs, and must
+    /// have another number, or tar(1) would make links of them.
+    private func partsWithOthers(_ status: FileStatus) -> Bool {
+        stack.index == nil && !status.isDirectory && status.nlink > 1
+    }
 
-    /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is removed, moved or linked.
+    /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is
+    /// removed, moved or linked.
     func ensureUpperName(_ node: UInt32, _ parent: UInt32, _ name: NameRef, _ cause: CopyUpCause) throws(Errno) {
         try ensureUpper(node, cause)
         guard table[node].flags.contains(.indexed), let indexName = table.ownedIndexName(node) else { return }
@@ -175,10 +192,13 @@ extension UnionFileSystem {
                 guard !table.nameIsInUpper(parent, name), let upper = directory.upper else { return }
                 let record = table[node]
                 do throws(Errno) {
-                    try stack.linkFromIndexLocked(indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
+                    try stack.linkFromIndexLocked(
+                        indexName: indexName, links: record.unionLinks, lowerLinks: record.lowerLinks, in: upper, name)
                 } catch {
                     // By a worker that died before the table knew.
-                    guard error == .exists, let found = try stack.lookup(directory.parts, name), found.isInUpper, !found.isShownFromIndex, found.indexName == indexName else { throw error }
+                    guard error == .exists, let found = try stack.lookup(directory.parts, name), found.isInUpper,
+                        !found.isShownFromIndex, found.indexName == indexName
+                    else { throw error }
                 }
                 listings.find(parent)?.copiedUp(name)
                 table.noteNameInUpper(parent, name)
@@ -189,16 +209,20 @@ extension UnionFileSystem {
         attributesChanged(parent)
     }
 
-    /// Before the number of names of a file in the index changes: counted from the copy, whose own count changes with it. A crash in the
-    /// middle of a copy-up leaves it counted from the lower inode.
+    /// Before the number of names of a file in the index changes: counted from the copy, whose own count changes with
+    /// it. A crash in the middle of a copy-up leaves it counted from the lower inode.
     func settleLinkCount(_ node: UInt32) throws(Errno) {
-        guard table[node].flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node) else { return }
-        try claims.holding(node) { () throws(Errno) in try index.settleLinks(indexName, lowerLinks: table[node].lowerLinks) }
+        guard table[node].flags.contains(.indexed), let index = stack.index, let indexName = table.ownedIndexName(node)
+        else { return }
+        try claims.holding(node) { () throws(Errno) in
+            try index.settleLinks(indexName, lowerLinks: table[node].lowerLinks)
+        }
     }
 }
 
 extension CopyUpCause {
-    /// The request itself makes the kernel know the file's attributes anew, or forget them: by its reply, as SETATTR and an open with O_TRUNC, or by what we say behind it.
+    /// The request itself makes the kernel know the file's attributes anew, or forget them: by its reply, as SETATTR
+    /// and an open with O_TRUNC, or by what we say behind it.
     fileprivate var tellsKernel: Bool {
         switch self {
         case .chmod, .chown, .utimens, .truncate, .setxattr, .removexattr, .acl: true

@@ -2,8 +2,8 @@ internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// Open merged directories by node. A cache with a bound on descriptors: what is dropped is looked up again when it is needed, and
-/// whoever uses one meanwhile keeps it open.
+/// Open merged directories by node. A cache with a bound on descriptors: what is dropped is looked up again when it is
+/// needed, and whoever uses one meanwhile keeps it open.
 final class DirectoryCache: @unchecked Sendable {
     private struct Slot {
         var directory: MergedDirectory
@@ -61,7 +61,7 @@ final class DirectoryCache: @unchecked Sendable {
             shard.descriptors += directory.descriptorCount
             evictLocked(shard, to: limit, keeping: node, &dropped)
         }
-        withExtendedLifetime(dropped) { }
+        withExtendedLifetime(dropped) {}
     }
 
     /// Only if nothing is known yet: a lookup must not overwrite what a copy-up put there.
@@ -76,7 +76,7 @@ final class DirectoryCache: @unchecked Sendable {
             shard.descriptors -= slot.directory.descriptorCount
             return slot.directory
         }
-        withExtendedLifetime(old) { }
+        withExtendedLifetime(old) {}
     }
 
     /// When descriptors have run out: all that can be closed.
@@ -84,7 +84,7 @@ final class DirectoryCache: @unchecked Sendable {
         for shard in shards {
             var dropped: [MergedDirectory] = []
             shard.mutex.locked { evictLocked(shard, to: 0, keeping: 0, &dropped) }
-            withExtendedLifetime(dropped) { }
+            withExtendedLifetime(dropped) {}
         }
     }
 

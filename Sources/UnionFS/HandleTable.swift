@@ -29,10 +29,13 @@ final class HandleTable: @unchecked Sendable {
 
     /// The table of a process that died, after its journal was undone: what was in its own memory is made anew.
     ///
-    /// - Parameter isLive: whether the node of an open file is there. One that the kernel has forgotten is open nowhere: its RELEASE was lost in a ring (docs/takeover.md).
+    /// - Parameter isLive: whether the node of an open file is there. One that the kernel has forgotten is open
+    ///   nowhere: its RELEASE was lost in a ring (docs/takeover.md).
     func rebuild(isLive: (HandleRecord) -> Bool) {
         var lost: [UInt64] = []
-        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 && !isLive(records[index]) { lost.append(UInt64(index)) }
+        for index in 1..<next where records[index].flags & HandleRecord.inUse != 0 && !isLive(records[index]) {
+            lost.append(UInt64(index))
+        }
         for handle in lost { release(handle) }
         mutex.locked {
             free = []
@@ -63,12 +66,16 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// Takes over the descriptor.
-    func addFile(_ node: UInt32, generation: UInt32 = 0, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool, passthrough: Bool = false) throws(Errno) -> UInt64 {
+    func addFile(
+        _ node: UInt32, generation: UInt32 = 0, _ file: consuming OwnedFD, openFlags: Int32, isUpper: Bool,
+        passthrough: Bool = false
+    ) throws(Errno) -> UInt64 {
         var record = HandleRecord()
         record.node = node
         record.generation = generation
         record.openFlags = openFlags
-        record.flags = HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
+        record.flags =
+            HandleRecord.inUse | (isUpper ? HandleRecord.upper : 0) | (passthrough ? HandleRecord.passthrough : 0)
         record.fd = file.number
         // The descriptor is closed by its owner if there is no room.
         let index = try mutex.locked { () throws(Errno) in
@@ -87,7 +94,9 @@ final class HandleTable: @unchecked Sendable {
     @inline(__always)
     func record(_ handle: UInt64) throws(Errno) -> HandleRecord {
         let record = records[UInt32(truncatingIfNeeded: handle)]
-        guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { throw .badDescriptor }
+        guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else {
+            throw .badDescriptor
+        }
         return record
     }
 
@@ -96,16 +105,25 @@ final class HandleTable: @unchecked Sendable {
         mutex.locked {
             for index in 1..<next {
                 let record = records[index]
-                if record.node == node, record.flags & HandleRecord.inUse != 0, record.openFlags & OpenFlags.accessMode != 0 { return true }
+                if record.node == node, record.flags & HandleRecord.inUse != 0,
+                    record.openFlags & OpenFlags.accessMode != 0
+                {
+                    return true
+                }
             }
             return false
         }
     }
 
-    /// Gives a reader of the lower file the upper one too; the lower descriptor stays, as somebody may be reading from it.
-    func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD { keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].upperFD) } }
+    /// Gives a reader of the lower file the upper one too; the lower descriptor stays, as somebody may be reading from
+    /// it.
+    func setUpper(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
+        keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].upperFD) }
+    }
     /// The descriptor of a file that was opened without one.
-    func setFile(_ handle: UInt64, _ file: consuming OwnedFD) -> FD { keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].fd) } }
+    func setFile(_ handle: UInt64, _ file: consuming OwnedFD) -> FD {
+        keepFirst(file) { $0(&records[UInt32(truncatingIfNeeded: handle)].fd) }
+    }
 
     /// The first to come wins; the descriptor that stands there in the end.
     private func keepFirst(_ file: consuming OwnedFD, _ withField: ((inout Int32) -> FD) -> FD) -> FD {
@@ -121,13 +139,16 @@ final class HandleTable: @unchecked Sendable {
     }
 
     /// What was open; nil for what was not.
-    /// - Parameter isRequested: the kernel asks for it: noted with the change, because the number may be another's when a RELEASE comes again.
+    /// - Parameter isRequested: the kernel asks for it: noted with the change, because the number may be another's
+    ///   when a RELEASE comes again.
     @discardableResult
     func release(_ handle: UInt64, isRequested: Bool = false) -> HandleRecord? {
         let index = UInt32(truncatingIfNeeded: handle)
         let old = mutex.locked { () -> HandleRecord? in
             let record = records[index]
-            guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else { return nil }
+            guard handle != 0, handle < UInt64(records.capacity), record.flags & HandleRecord.inUse != 0 else {
+                return nil
+            }
             records[index] = HandleRecord()
             if isRequested { Inflight.done(mutex.journal) }
             files -= 1

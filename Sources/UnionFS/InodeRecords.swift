@@ -31,12 +31,13 @@ struct NodeRecord {
     var layer: UInt16 = 0
     var indexNameLength: UInt8 = 0
     var kind: UInt8 = 0
-    /// Of a metacopy file: a descriptor (O_PATH) of the file with its data, once no name leads there any more; -1: none.
+    /// Of a metacopy file: a descriptor (O_PATH) of the file with its data, once no name leads there any more; -1:
+    /// none.
     var dataFD: Int32 = -1
     /// Of a metacopy file: st_blocks of its data; `unknownBlocks` where they were not looked at.
     var dataBlocks: UInt64 = 0
-    /// Open files whose data go through us and the page cache of the mount; and those that the kernel reads and writes in the layer itself.
-    /// One of the two is 0, always (`InodeTable+IOMode.swift`).
+    /// Open files whose data go through us and the page cache of the mount; and those that the kernel reads and writes
+    /// in the layer itself. One of the two is 0, always (`InodeTable+IOMode.swift`).
     var cachedOpens: UInt32 = 0
     var passthroughOpens: UInt32 = 0
     /// Id of the file that the kernel goes to; kept for a while when nobody has it open. 0: none.
@@ -80,8 +81,9 @@ struct NodeFlags: OptionSet {
     static let lowerBacking = NodeFlags(rawValue: 1024)
     /// Was written to past the mount's page cache, which may have older data.
     static let writtenPast = NodeFlags(rawValue: 2048)
-    /// What is left of a lower file that was copied up for a writer while others had it open in passthrough: only they have it, its names are another node's. When
-    /// they have closed it, another node of the upper file for who still has a descriptor.
+    /// What is left of a lower file that was copied up for a writer while others had it open in passthrough: only they
+    /// have it, its names are another node's. When they have closed it, another node of the upper file for who still
+    /// has a descriptor.
     static let superseded = NodeFlags(rawValue: 4096)
     /// Immutable or append-only: every open is tried.
     static let protected = NodeFlags(rawValue: 8192)
@@ -91,13 +93,13 @@ struct NodeFlags: OptionSet {
     static let namesChanged = NodeFlags(rawValue: 65536)
     /// A lower file of which nobody asked yet whether it has its data or is a metacopy.
     static let dataUnseen = NodeFlags(rawValue: 131072)
-    /// Was opened for reading and writing in passthrough since it was last found with no writer: stores through a mapping, of which no request tells, may change
-    /// its times and blocks (`StoredFiles.swift`).
+    /// Was opened for reading and writing in passthrough since it was last found with no writer: stores through a
+    /// mapping, of which no request tells, may change its times and blocks (`StoredFiles.swift`).
     static let storable = NodeFlags(rawValue: 262144)
     /// A directory whose attributes the kernel may have: what changes them without its knowing is said.
     static let told = NodeFlags(rawValue: 524288)
     /// A metacopy whose data were held against the digest that it has (`verity`).
-    static let dataVerified = NodeFlags(rawValue: 1048576)
+    static let dataVerified = NodeFlags(rawValue: 1_048_576)
     /// Empty, or too long to be pushed.
     static let notPushed = NodeFlags(rawValue: 32768)
 }
@@ -133,15 +135,18 @@ struct HandleRecord {
     var generation: UInt32 = 0
     var reserved: UInt32 = 0
     /// Can be mapped for writing, past us.
-    var mayStore: Bool { flags & (Self.upper | Self.passthrough) == Self.upper | Self.passthrough && openFlags & OpenFlags.accessMode == OpenFlags.readWrite }
+    var mayStore: Bool {
+        flags & (Self.upper | Self.passthrough) == Self.upper | Self.passthrough
+            && openFlags & OpenFlags.accessMode == OpenFlags.readWrite
+    }
     static let inUse: UInt32 = 1
     static let upper: UInt32 = 2
     /// The kernel has the data itself; a descriptor of ours is opened when it is needed.
     static let passthrough: UInt32 = 4
 }
 
-/// A run of records in the mapped region. Index 0 is never used, so that 0 can say "none"; an index beyond the end reads and writes
-/// record 0 instead of trapping.
+/// A run of records in the mapped region. Index 0 is never used, so that 0 can say "none"; an index beyond the end
+/// reads and writes record 0 instead of trapping.
 @safe
 struct RecordArray<Record> {
     private let base: UnsafeMutablePointer<Record>
@@ -169,7 +174,8 @@ struct RecordArray<Record> {
     }
 }
 
-/// Names, each in a block of a multiple of 16 bytes with a NUL behind it, found by block number. Freed blocks are kept by size.
+/// Names, each in a block of a multiple of 16 bytes with a NUL behind it, found by block number. Freed blocks are kept
+/// by size.
 @safe
 struct NameHeap {
     private let base: UnsafeMutableRawPointer
@@ -229,12 +235,13 @@ struct NameHeap {
     /// Lent as long as nobody removes it: the caller holds the table's lock.
     func name(_ block: UInt32, length: Int) -> NameRef {
         guard block != 0, block < blocks else { return NameRef.empty }
-        return unsafe NameRef(base: UnsafeRawPointer(base + Int(block) * 16).assumingMemoryBound(to: CChar.self), count: length)
+        return unsafe NameRef(
+            base: UnsafeRawPointer(base + Int(block) * 16).assumingMemoryBound(to: CChar.self), count: length)
     }
 }
 
-/// A name taken out of the heap onto the stack, for use without the table's lock. Up to 511 bytes: index names are longer than
-/// NAME_MAX's half.
+/// A name taken out of the heap onto the stack, for use without the table's lock. Up to 511 bytes: index names are
+/// longer than NAME_MAX's half.
 struct NameBuffer {
     private var storage = InlineArray<512, UInt8>(repeating: 0)
     private var length = 0
@@ -249,7 +256,8 @@ struct NameBuffer {
         let count = length
         return try unsafe storage.span.withUnsafeBufferPointer { (b) throws(E) -> R in
             guard let start = b.baseAddress else { return try body(NameRef.empty) }
-            return try unsafe body(NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self), count: count))
+            return try unsafe body(
+                NameRef(base: UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self), count: count))
         }
     }
 }
@@ -259,7 +267,8 @@ struct TableHeader {
     var nextNode: UInt32 = 0
     var nextDentry: UInt32 = 0
     var lastGeneration: UInt32 = 0
-    /// i_generation of all inodes but the root: a file handle of another mount, whose node ids may be the same, is not this one's. 0 where handles cannot be opened.
+    /// i_generation of all inodes but the root: a file handle of another mount, whose node ids may be the same, is not
+    /// this one's. 0 where handles cannot be opened.
     var instance: UInt32 = 0
 }
 struct HandleHeader {
@@ -293,7 +302,8 @@ final class RecordRegion: Sendable {
     private static let tableJournalLength = 1 << 20, handleJournalLength = 1 << 16
 
     let memory: SharedMemory
-    private let dentryOffset: Int, handleOffset: Int, heapOffset: Int, headerOffset: Int, journalOffset: Int, slotOffset: Int
+    private let dentryOffset: Int, handleOffset: Int, heapOffset: Int, headerOffset: Int, journalOffset: Int,
+        slotOffset: Int
     /// The longest message: a WRITE of 1 MiB and its headers, or a ring's page of headers before it.
     private static let slotBuffer = (1 << 20) + (32 << 10)
     let slotCount: Int
@@ -312,23 +322,44 @@ final class RecordRegion: Sendable {
         slotCount = slots
         let length = slotOffset + slots * InflightSlot.length(buffer: Self.slotBuffer)
         if let adopting {
-            memory = try SharedMemory(file: try adopting.file.duplicate(), length: length, writable: true, at: [adopting.address])
-        } else { memory = try SharedMemory(name: "unionfsd-inodes", lastingLength: length) }
+            memory = try SharedMemory(
+                file: try adopting.file.duplicate(), length: length, writable: true, at: [adopting.address])
+        } else {
+            memory = try SharedMemory(name: "unionfsd-inodes", lastingLength: length)
+        }
     }
     var address: UInt { unsafe UInt(bitPattern: memory.base) }
-    /// What another program must agree on to go on with these records. The first number is raised when the same bytes come to mean something else.
-    static let format = "2:" + [MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride, MemoryLayout<TableHeader>.stride,
-                                MemoryLayout<HandleHeader>.stride, nodeCapacity, dentryCapacity, handleCapacity, heapLength, tableJournalLength, handleJournalLength,
-                                InflightSlot.length(buffer: slotBuffer), SharedMemory.pageSize].map(String.init).joined(separator: ":")
+    /// What another program must agree on to go on with these records. The first number is raised when the same bytes
+    /// come to mean something else.
+    static let format =
+        "2:"
+        + [
+            MemoryLayout<NodeRecord>.stride, MemoryLayout<DentryRecord>.stride, MemoryLayout<HandleRecord>.stride,
+            MemoryLayout<TableHeader>.stride,
+            MemoryLayout<HandleHeader>.stride, nodeCapacity, dentryCapacity, handleCapacity, heapLength,
+            tableJournalLength, handleJournalLength,
+            InflightSlot.length(buffer: slotBuffer), SharedMemory.pageSize,
+        ].map(String.init).joined(separator: ":")
     var tableJournal: Journal { Journal(memory, offset: journalOffset, capacity: Self.tableJournalLength) }
-    var handleJournal: Journal { Journal(memory, offset: journalOffset + Self.tableJournalLength, capacity: Self.handleJournalLength) }
+    var handleJournal: Journal {
+        Journal(memory, offset: journalOffset + Self.tableJournalLength, capacity: Self.handleJournalLength)
+    }
     var tableHeader: RecordArray<TableHeader> { RecordArray(memory, offset: headerOffset, capacity: 1, tableJournal) }
-    var handleHeader: RecordArray<HandleHeader> { RecordArray(memory, offset: headerOffset + 256, capacity: 1, handleJournal) }
+    var handleHeader: RecordArray<HandleHeader> {
+        RecordArray(memory, offset: headerOffset + 256, capacity: 1, handleJournal)
+    }
     var nodes: RecordArray<NodeRecord> { RecordArray(memory, offset: 0, capacity: Self.nodeCapacity, tableJournal) }
-    var dentries: RecordArray<DentryRecord> { RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity, tableJournal) }
-    var handles: RecordArray<HandleRecord> { RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity, handleJournal) }
+    var dentries: RecordArray<DentryRecord> {
+        RecordArray(memory, offset: dentryOffset, capacity: Self.dentryCapacity, tableJournal)
+    }
+    var handles: RecordArray<HandleRecord> {
+        RecordArray(memory, offset: handleOffset, capacity: Self.handleCapacity, handleJournal)
+    }
     func slot(_ number: Int) -> InflightSlot? {
-        number >= 0 && number < slotCount ? InflightSlot(memory, number: number, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer), buffer: Self.slotBuffer) : nil
+        number >= 0 && number < slotCount
+            ? InflightSlot(
+                memory, number: number, offset: slotOffset + number * InflightSlot.length(buffer: Self.slotBuffer),
+                buffer: Self.slotBuffer) : nil
     }
     /// The bytes of INIT: whoever takes over has to know what was agreed.
     func keep(_ initRequest: [UInt8], hasRings: Bool) {
@@ -336,10 +367,15 @@ final class RecordRegion: Sendable {
         let room = SharedMemory.pageSize - Self.initOffset - 8
         guard initRequest.count <= room else { return }
         let at = unsafe memory.base + headerOffset + Self.initOffset
-        for (i, byte) in initRequest.enumerated() { unsafe at.storeBytes(of: byte, toByteOffset: 8 + i, as: UInt8.self) }
+        for (i, byte) in initRequest.enumerated() {
+            unsafe at.storeBytes(of: byte, toByteOffset: 8 + i, as: UInt8.self)
+        }
         unsafe Atomics.storeRelease(at.assumingMemoryBound(to: UInt64.self), UInt64(initRequest.count))
     }
-    var hasInit: Bool { unsafe Atomics.loadAcquire((memory.base + headerOffset + Self.initOffset).assumingMemoryBound(to: UInt64.self)) != 0 }
+    var hasInit: Bool {
+        unsafe Atomics.loadAcquire((memory.base + headerOffset + Self.initOffset).assumingMemoryBound(to: UInt64.self))
+            != 0
+    }
     /// Empty before INIT.
     var initRequest: [UInt8] {
         let at = unsafe memory.base + headerOffset + Self.initOffset
@@ -348,23 +384,33 @@ final class RecordRegion: Sendable {
         return (0..<count).map { unsafe at.load(fromByteOffset: 8 + $0, as: UInt8.self) }
     }
     var hasRings: Bool { unsafe Atomics.loadAcquire(ringsWord) != 0 }
-    private var ringsWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 392).assumingMemoryBound(to: UInt64.self) }
+    private var ringsWord: UnsafeMutablePointer<UInt64> {
+        unsafe (memory.base + headerOffset + 392).assumingMemoryBound(to: UInt64.self)
+    }
     private static let initOffset = 512
     /// Which of the processes, from 0 on, has last begun to serve, and 1.
-    private var servingWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 384).assumingMemoryBound(to: UInt64.self) }
+    private var servingWord: UnsafeMutablePointer<UInt64> {
+        unsafe (memory.base + headerOffset + 384).assumingMemoryBound(to: UInt64.self)
+    }
     var serving: Int {
         get { Int(clamping: unsafe Atomics.loadAcquire(servingWord)) - 1 }
         set { unsafe Atomics.storeRelease(servingWord, UInt64(newValue + 1)) }
     }
 
     /// When the last process stopped for another program (CLOCK_MONOTONIC), and that program's descriptor.
-    private var stoppedWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 400).assumingMemoryBound(to: UInt64.self) }
-    private var programWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 408).assumingMemoryBound(to: UInt64.self) }
+    private var stoppedWord: UnsafeMutablePointer<UInt64> {
+        unsafe (memory.base + headerOffset + 400).assumingMemoryBound(to: UInt64.self)
+    }
+    private var programWord: UnsafeMutablePointer<UInt64> {
+        unsafe (memory.base + headerOffset + 408).assumingMemoryBound(to: UInt64.self)
+    }
     var stopped: UInt64 {
         get { unsafe Atomics.loadAcquire(stoppedWord) }
         set { unsafe Atomics.storeRelease(stoppedWord, newValue) }
     }
-    private var guardianWord: UnsafeMutablePointer<UInt64> { unsafe (memory.base + headerOffset + 416).assumingMemoryBound(to: UInt64.self) }
+    private var guardianWord: UnsafeMutablePointer<UInt64> {
+        unsafe (memory.base + headerOffset + 416).assumingMemoryBound(to: UInt64.self)
+    }
     var guardian: Int32 {
         get { Int32(truncatingIfNeeded: unsafe Atomics.loadAcquire(guardianWord)) }
         set { unsafe Atomics.storeRelease(guardianWord, UInt64(UInt32(bitPattern: newValue))) }
@@ -384,7 +430,9 @@ final class RecordRegion: Sendable {
     }
     /// Pages of the region that take memory. For tests.
     var residentPages: Int {
-        do throws(Errno) { return Int(clamping: try memory.fd.status().blocks * 512) / SharedMemory.pageSize } catch { return 0 }
+        do throws(Errno) { return Int(clamping: try memory.fd.status().blocks * 512) / SharedMemory.pageSize } catch {
+            return 0
+        }
     }
     /// All but the first page of nodes, and the open files.
     func discardAll() {

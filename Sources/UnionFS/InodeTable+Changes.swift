@@ -11,7 +11,8 @@ extension InodeTable {
         var version: UInt32 = 0
         var isUpper = false
     }
-    /// One of the names of a node; nil where none is known. For a file in the index any that the upper layer has comes first.
+    /// One of the names of a node; nil where none is known. For a file in the index any that the upper layer has comes
+    /// first.
     func locate(_ node: UInt32, _ location: inout Location) -> Bool {
         mutex.locked {
             let record = nodes[node]
@@ -50,9 +51,12 @@ extension InodeTable {
     }
     func version(_ node: UInt32) -> UInt32 { nodes[node].version }
 
-    /// `dataBlocks`: the copy is a metacopy, whose data take as much room.
-    /// `hasName`: the upper layer has this very name. `number`: what it is shown by from here on, where that is another.
-    func copiedUp(_ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64, hasName: Bool = true, number: UInt64? = nil) {
+    /// `dataBlocks`: the copy is a metacopy, whose data take as much room. `hasName`: the upper layer has this very
+    /// name. `number`: what it is shown by from here on, where that is another.
+    func copiedUp(
+        _ node: UInt32, _ parent: UInt32, _ name: NameRef, indexed: Bool, dataBlocks: UInt64?, size: UInt64,
+        hasName: Bool = true, number: UInt64? = nil
+    ) {
         mutex.locked {
             nodes[node].layer = 0
             if let number { changeNumberLocked(node, number) }
@@ -62,7 +66,9 @@ extension InodeTable {
             if let dataBlocks {
                 // A lower metacopy knows it already.
                 if nodes[node].flags.insert(.metacopy).inserted { nodes[node].dataBlocks = dataBlocks }
-            } else { nodes[node].flags.remove(.metacopy) }
+            } else {
+                nodes[node].flags.remove(.metacopy)
+            }
             if indexed { nodes[node].flags.insert(.indexed) }
             nodes[node].version &+= 1
             let d = find(parent, name)
@@ -81,7 +87,8 @@ extension InodeTable {
         }
     }
     func noteVerified(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.dataVerified) } }
-    /// A metacopy has its data now. A descriptor of the lower ones stays open until the node goes: a request may be using its number.
+    /// A metacopy has its data now. A descriptor of the lower ones stays open until the node goes: a request may be
+    /// using its number.
     func dataCopiedUp(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.remove(.metacopy) } }
 
     /// An inode without names was copied up: `fd` stands for the copy from now on.
@@ -96,7 +103,8 @@ extension InodeTable {
             nodes[node].version &+= 1
             return old
         }
-        _ = old // Kept open: a request may be using its number. A lower file that is unlinked, open and then changed is rare.
+        // Kept open: a request may be using its number. A lower file that is unlinked, open and then changed is rare.
+        _ = old
     }
     /// A file that no index keeps together with others: its only name.
     func isLower(_ parent: UInt32, _ name: NameRef) -> Bool {
@@ -112,9 +120,13 @@ extension InodeTable {
         }
     }
 
-    /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody knows the
-    /// node, it is closed. `data`: of a metacopy the file with its data, likewise. `isGone`: no name is left at all.
-    func removed(_ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool, isAll: Bool = true) {
+    /// A name was removed on disk. `orphan` stands for the inode if this was the last name known; else, or where nobody
+    /// knows the node, it is closed. `data`: of a metacopy the file with its data, likewise. `isGone`: no name is left
+    /// at all.
+    func removed(
+        _ parent: UInt32, _ name: NameRef, orphan: consuming OwnedFD, data: consuming OwnedFD, isGone: Bool,
+        isAll: Bool = true
+    ) {
         let fd = orphan.release()
         let dataFD = data.release()
         var unused: UInt32 = 0
@@ -182,7 +194,7 @@ extension InodeTable {
             do throws(Errno) {
                 try addNameLocked(one, newParent, newName, inUpper: true)
                 try addNameLocked(other, parent, name, inUpper: true)
-            } catch { }
+            } catch {}
             nodes[one].lookups -= 1
             nodes[other].lookups -= 1
             nodes[parent].lookups -= 1

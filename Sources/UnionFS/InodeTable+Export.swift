@@ -1,7 +1,9 @@
 internal import LinuxSys
 
-/// File handles (name_to_handle_at(2)) of a mount with `nfs_export=on`. The kernel's FUSE client makes them of node id and generation, and asks for an id that it has forgotten by a LOOKUP of
-/// `.`. So a node stays as long as it has a name, with lookups or without: an id leads to the same file or nowhere. With the mount they end; another's have another generation.
+/// File handles (name_to_handle_at(2)) of a mount with `nfs_export=on`. The kernel's FUSE client makes them of node id
+/// and generation, and asks for an id that it has forgotten by a LOOKUP of `.`. So a node stays as long as it has a
+/// name, with lookups or without: an id leads to the same file or nowhere. With the mount they end; another's have
+/// another generation.
 extension InodeTable {
     var instance: UInt32 { header[0].instance }
 
@@ -16,7 +18,9 @@ extension InodeTable {
     }
 
     /// - Precondition: nobody has lookups of it.
-    func isKeptLocked(_ record: NodeRecord) -> Bool { isExported && record.firstName != 0 && !record.flags.contains(.unlinked) && !isEvicting }
+    func isKeptLocked(_ record: NodeRecord) -> Bool {
+        isExported && record.firstName != 0 && !record.flags.contains(.unlinked) && !isEvicting
+    }
 
     /// A name that is there no more, of a node that perhaps nothing else kept.
     func removeForgottenNameLocked(_ index: UInt32) {
@@ -25,7 +29,8 @@ extension InodeTable {
         freeIfUnusedLocked(node)
     }
 
-    /// The table is as good as full: some that the kernel has forgotten go, and their handles with them. They can be used again when they are closed (`changing`).
+    /// The table is as good as full: some that the kernel has forgotten go, and their handles with them. They can be
+    /// used again when they are closed (`changing`).
     func evictLocked() {
         isEvicting = true
         defer { isEvicting = false }
@@ -35,7 +40,9 @@ extension InodeTable {
             left -= 1
             evictionHand = evictionHand + 1 < nextNode ? evictionHand + 1 : 2
             let record = nodes[evictionHand]
-            if record.flags.contains(.inUse), record.lookups == 0, record.children == 0 { freeIfUnusedLocked(evictionHand) }
+            if record.flags.contains(.inUse), record.lookups == 0, record.children == 0 {
+                freeIfUnusedLocked(evictionHand)
+            }
         }
     }
     private static let evictedAtOnce = 1024

@@ -36,7 +36,8 @@ extension InodeTable {
         }
     }
     private func close(_ gone: [Gone]) {
-        // Closing takes system calls: not under the mutex. An index is used again only when nothing knows the node that it was.
+        // Closing takes system calls: not under the mutex. An index is used again only when nothing knows the node that
+        // it was.
         for one in gone {
             FD(raw: one.orphan).close()
             FD(raw: one.data).close()
@@ -78,7 +79,9 @@ extension InodeTable {
         // Up through the parents that only their children kept.
         while node != 0, node != Self.root {
             let record = nodes[node]
-            guard record.flags.contains(.inUse), record.lookups == 0, record.children == 0, !isKeptLocked(record) else { return }
+            guard record.flags.contains(.inUse), record.lookups == 0, record.children == 0, !isKeptLocked(record) else {
+                return
+            }
             // First out of use, so that losing its names does not come back here for itself.
             nodes[node].flags.remove(.inUse)
             if record.flags.contains(.hashed) { removeNumberLocked(node) }

@@ -1,10 +1,12 @@
 internal import LinuxSys
 internal import MountState
 
-/// How an inode's open files get at its data. The kernel keeps one way for all of them (fs/fuse/iomode.c): an open in passthrough while others are cached, or
-/// with another backing than theirs, fails with EIO. So an open joins what is in force, or decides when nothing is.
+/// How an inode's open files get at its data. The kernel keeps one way for all of them (fs/fuse/iomode.c): an open in
+/// passthrough while others are cached, or with another backing than theirs, fails with EIO. So an open joins what is
+/// in force, or decides when nothing is.
 ///
-/// The counts here are never lower than the kernel's: an open is counted before its reply, and its RELEASE comes after the kernel has let go.
+/// The counts here are never lower than the kernel's: an open is counted before its reply, and its RELEASE comes after
+/// the kernel has let go.
 extension InodeTable {
     enum Joined {
         /// Through us. `isFirst`: nobody else has it open.
@@ -13,7 +15,8 @@ extension InodeTable {
         case passthrough(UInt32)
         /// Nothing is in force: open the file and `bind` it, or `joinCached`.
         case undecided
-        /// Others have the lower file in passthrough, and this open may write: the file must become another node (`supersede`).
+        /// Others have the lower file in passthrough, and this open may write: the file must become another node
+        /// (`supersede`).
         case mustSupersede
     }
 
@@ -62,12 +65,14 @@ extension InodeTable {
         }
     }
 
-    /// An undecided one gets a backing file. Nil: it was decided otherwise meanwhile, or is a lower file's and the upper layer has the data by now; the id is
-    /// unused then, and all is to be asked again.
+    /// An undecided one gets a backing file. Nil: it was decided otherwise meanwhile, or is a lower file's and the
+    /// upper layer has the data by now; the id is unused then, and all is to be asked again.
     func bind(_ node: UInt32, _ id: UInt32, isLower: Bool, writes: Bool) -> Joined? {
         mutex.locked {
             let record = nodes[node]
-            guard record.passthroughOpens == 0, record.cachedOpens == 0, record.backing == 0, !(isLower && record.hasUpperData) else { return nil }
+            guard record.passthroughOpens == 0, record.cachedOpens == 0, record.backing == 0,
+                !(isLower && record.hasUpperData)
+            else { return nil }
             nodes[node].backing = id
             if isLower { nodes[node].flags.insert(.lowerBacking) } else { nodes[node].flags.remove(.lowerBacking) }
             return joinedPassthroughLocked(node, writes)
@@ -80,8 +85,10 @@ extension InodeTable {
         return mutex.locked { nodes[node].flags.insert(.pushed).inserted }
     }
 
-    /// An open file was released. The backing of a file that may be opened again is kept for a while; the space of a removed one is given back at once.
-    /// - Returns: whether the node shows other data and another size from now on: the last reader of an old version went.
+    /// An open file was released. The backing of a file that may be opened again is kept for a while; the space of a
+    /// removed one is given back at once.
+    /// - Returns: whether the node shows other data and another size from now on: the last reader of an old version
+    ///   went.
     @discardableResult
     func leave(_ node: UInt32, passthrough: Bool) -> Bool {
         var unused: UInt32 = 0
@@ -96,7 +103,8 @@ extension InodeTable {
             nodes[node].passthroughOpens -= 1
             if record.flags.contains(.superseded) { statistics?.addGauge(.staleReaders, -1) }
             guard record.passthroughOpens == 1 else { return false }
-            let isWanted = !record.flags.contains(.unlinked) && !record.flags.contains(.superseded)
+            let isWanted =
+                !record.flags.contains(.unlinked) && !record.flags.contains(.superseded)
                 && !(record.flags.contains(.lowerBacking) && record.hasUpperData)
             unused = isWanted ? keepIdleLocked(node) : takeBackingLocked(node)
             return record.flags.contains(.superseded)
@@ -118,17 +126,20 @@ extension InodeTable {
         return id
     }
 
-    /// Into the ring of those that nobody has open; whoever was there longest goes. A slot may be stale: its node is in use again, or another.
+    /// Into the ring of those that nobody has open; whoever was there longest goes. A slot may be stale: its node is in
+    /// use again, or another.
     private func keepIdleLocked(_ node: UInt32) -> UInt32 {
         let old = idleBackings[idleHand]
         idleBackings[idleHand] = (node, nodes[node].generation)
         idleHand = (idleHand + 1) % idleBackings.count
-        guard old.node != 0, old.node != node, nodes[old.node].generation == old.generation, nodes[old.node].passthroughOpens == 0 else { return 0 }
+        guard old.node != 0, old.node != node, nodes[old.node].generation == old.generation,
+            nodes[old.node].passthroughOpens == 0
+        else { return 0 }
         return takeBackingLocked(old.node)
     }
 
-    /// The names of a file that was copied up become those of a node that the next lookup makes; this one stays with who has the lower file open. `object`: of
-    /// the upper one, for changes of metadata through their descriptors.
+    /// The names of a file that was copied up become those of a node that the next lookup makes; this one stays with
+    /// who has the lower file open. `object`: of the upper one, for changes of metadata through their descriptors.
     func supersede(_ node: UInt32, object: consuming OwnedFD) {
         let fd = object.release()
         let spare = changing { () -> FD in
@@ -160,20 +171,24 @@ extension InodeTable {
             var names: [(parent: UInt32, name: FileName)] = []
             var at = nodes[node].firstName
             while at != 0 {
-                names.append((dentries[at].parent, heap.name(dentries[at].name, length: Int(dentries[at].nameLength)).owned))
+                names.append(
+                    (dentries[at].parent, heap.name(dentries[at].name, length: Int(dentries[at].nameLength)).owned))
                 at = dentries[at].nextName
             }
             return names
         }
     }
 
-    /// Another node of the same file: the one that took a superseded one's names. Looks at every record; for what is rare.
+    /// Another node of the same file: the one that took a superseded one's names. Looks at every record; for what is
+    /// rare.
     func successor(of node: UInt32) -> UInt32? {
         mutex.locked {
             let ino = nodes[node].ino
             for other in 1..<nextNode where nodes[other].ino == ino && other != node {
                 let record = nodes[other]
-                if record.flags.contains(.inUse), !record.flags.contains(.superseded), record.kind == nodes[node].kind { return other }
+                if record.flags.contains(.inUse), !record.flags.contains(.superseded), record.kind == nodes[node].kind {
+                    return other
+                }
             }
             return nil
         }

@@ -29,7 +29,8 @@ extension InodeTable {
         numbers[slot] = node
         numbers.added()
     }
-    /// For one that is marked as hashed, into an index with room for all: only its link is another. Nothing is saved, so that a death in the middle leaves it marked.
+    /// For one that is marked as hashed, into an index with room for all: only its link is another. Nothing is saved,
+    /// so that a death in the middle leaves it marked.
     func linkNumberAgainLocked(_ node: UInt32) {
         let slot = numbers.slot(Self.mixed(nodes[node].ino))
         nodes[unsaved: node].nextInHash = numbers[slot]
@@ -38,7 +39,9 @@ extension InodeTable {
     }
     func removeNumberLocked(_ node: UInt32) {
         let slot = numbers.slot(Self.mixed(nodes[node].ino))
-        if numbers[slot] == node { numbers[slot] = nodes[node].nextInHash } else {
+        if numbers[slot] == node {
+            numbers[slot] = nodes[node].nextInHash
+        } else {
             var at = numbers[slot]
             while at != 0 {
                 if nodes[at].nextInHash == node {

@@ -1,7 +1,8 @@
 internal import LinuxSys
 internal import MountState
 
-/// The table of a process that died, for the next one: the records are as they were, what was in its own memory is made anew from them.
+/// The table of a process that died, for the next one: the records are as they were, what was in its own memory is made
+/// anew from them.
 ///
 /// Costs one look at each record: some 10 ms for 100,000 inodes.
 extension InodeTable {
@@ -45,10 +46,16 @@ extension InodeTable {
             // An open file is counted with its handle or not at all.
             handles.forEachOpen { handle in
                 if handle.mayStore { nodes[unsaved: handle.node].storers += 1 }
-                if handle.flags & HandleRecord.passthrough != 0 { nodes[unsaved: handle.node].passthroughOpens += 1 } else { nodes[unsaved: handle.node].cachedOpens += 1 }
+                if handle.flags & HandleRecord.passthrough != 0 {
+                    nodes[unsaved: handle.node].passthroughOpens += 1
+                } else {
+                    nodes[unsaved: handle.node].cachedOpens += 1
+                }
             }
             var stale = 0
-            for node in Self.root..<nextNode where nodes[node].flags.contains(.superseded) { stale += Int(nodes[node].passthroughOpens) }
+            for node in Self.root..<nextNode where nodes[node].flags.contains(.superseded) {
+                stale += Int(nodes[node].passthroughOpens)
+            }
             statistics?.setGauge(.staleReaders, stale)
             for node in Self.root..<nextNode where nodes[node].backing != 0 && nodes[node].passthroughOpens == 0 {
                 idleBackings[idleHand] = (node, nodes[node].generation)
@@ -64,7 +71,8 @@ extension InodeTable {
         mutex.locked {
             let listed = Set(idleBackings.map(\.node))
             var unused: [UInt32] = []
-            for node in Self.root..<nextNode where nodes[node].backing != 0 && nodes[node].passthroughOpens == 0 && !listed.contains(node) {
+            for node in Self.root..<nextNode
+            where nodes[node].backing != 0 && nodes[node].passthroughOpens == 0 && !listed.contains(node) {
                 unused.append(takeBackingLocked(node))
             }
             return unused

@@ -2,11 +2,12 @@ internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// The live inodes of a mount and their names. Node ids are an index with a generation that no two nodes have, so that none is ever reused.
+/// The live inodes of a mount and their names. Node ids are an index with a generation that no two nodes have, so that
+/// none is ever reused.
 ///
-/// One mutex guards the structure: names, hashes, life and death. It is a leaf: held for some tens of nanoseconds, never over a
-/// system call and never with another lock taken inside. Fields of a record that its holder
-/// (a request on that node) needs are read without it: the kernel does not forget a node that it asks about.
+/// One mutex guards the structure: names, hashes, life and death. It is a leaf: held for some tens of nanoseconds,
+/// never over a system call and never with another lock taken inside. Fields of a record that its holder (a request on
+/// that node) needs are read without it: the kernel does not forget a node that it asks about.
 final class InodeTable: @unchecked Sendable {
     let region: RecordRegion
     let nodes: RecordArray<NodeRecord>
@@ -47,7 +48,8 @@ final class InodeTable: @unchecked Sendable {
     /// Called with the id of a backing that nobody needs any more, no lock held.
     var onUnusedBacking: (@Sendable (UInt32) -> Void)?
 
-    /// File handles can be opened: nodes with a name stay though the kernel has forgotten them (`InodeTable+Export.swift`).
+    /// File handles can be opened: nodes with a name stay though the kernel has forgotten them
+    /// (`InodeTable+Export.swift`).
     let isExported: Bool
     /// From so many on those that were forgotten go after all.
     var mostLive = RecordRegion.nodeCapacity - 65536
@@ -56,7 +58,10 @@ final class InodeTable: @unchecked Sendable {
 
     static let root: UInt32 = 1
 
-    init(region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, rootIsMerged: Bool = false, isExported: Bool = false, statistics: MountStatistics? = nil) {
+    init(
+        region: RecordRegion, rootIno: UInt64, rootLayer: Int, rootIsUpper: Bool, rootIsMerged: Bool = false,
+        isExported: Bool = false, statistics: MountStatistics? = nil
+    ) {
         self.isExported = isExported
         self.region = region
         self.statistics = statistics
@@ -76,7 +81,8 @@ final class InodeTable: @unchecked Sendable {
         if rootIsMerged { record.flags.insert(.merged) }
         mutex.locked {
             nodes[Self.root] = record
-            header[0] = TableHeader(nextNode: 2, nextDentry: 1, instance: isExported ? UInt32.random(in: 1...UInt32.max) : 0)
+            header[0] = TableHeader(
+                nextNode: 2, nextDentry: 1, instance: isExported ? UInt32.random(in: 1...UInt32.max) : 0)
         }
     }
 
@@ -92,7 +98,9 @@ final class InodeTable: @unchecked Sendable {
     func node(_ id: UInt64) throws(Errno) -> UInt32 {
         let index = UInt32(truncatingIfNeeded: id)
         let record = nodes[index]
-        guard index != 0, index < nodes.capacity, record.generation == UInt32(truncatingIfNeeded: id >> 32), record.flags.contains(.inUse) else {
+        guard index != 0, index < nodes.capacity, record.generation == UInt32(truncatingIfNeeded: id >> 32),
+            record.flags.contains(.inUse)
+        else {
             throw .stale
         }
         return index
@@ -108,7 +116,10 @@ final class InodeTable: @unchecked Sendable {
         while at != 0 {
             let d = dentries[at]
             if d.parent == parent, d.hash == UInt32(truncatingIfNeeded: hash), Int(d.nameLength) == name.count,
-               heap.name(d.name, length: Int(d.nameLength)).equals(name) { return at }
+                heap.name(d.name, length: Int(d.nameLength)).equals(name)
+            {
+                return at
+            }
             at = d.nextInHash
         }
         return 0
@@ -120,7 +131,8 @@ final class InodeTable: @unchecked Sendable {
             guard nextNode > 2 else { return [] }
             return (1..<nextNode).filter { node in
                 let record = nodes[node]
-                return record.flags.isSuperset(of: [.inUse, .upper]) && (record.cachedOpens > 0 || record.passthroughOpens > 0)
+                return record.flags.isSuperset(of: [.inUse, .upper])
+                    && (record.cachedOpens > 0 || record.passthroughOpens > 0)
             }
         }
     }
@@ -152,7 +164,9 @@ final class InodeTable: @unchecked Sendable {
     /// - Precondition: the mutex is held, and the name is not there.
     func addNameLocked(_ node: UInt32, _ parent: UInt32, _ name: NameRef, inUpper: Bool) throws(Errno) {
         let index: UInt32
-        if let free = freeDentries.popLast() { index = free } else {
+        if let free = freeDentries.popLast() {
+            index = free
+        } else {
             guard nextDentry < dentries.capacity else { throw .noMemory }
             index = nextDentry
             nextDentry += 1
@@ -201,7 +215,9 @@ final class InodeTable: @unchecked Sendable {
         let d = dentries[index]
         guard d.node != 0 else { return }
         let slot = names.slot(UInt64(d.hash))
-        if names[slot] == index { names[slot] = d.nextInHash } else {
+        if names[slot] == index {
+            names[slot] = d.nextInHash
+        } else {
             var at = names[slot]
             while at != 0 {
                 if dentries[at].nextInHash == index {
@@ -212,7 +228,9 @@ final class InodeTable: @unchecked Sendable {
             }
         }
         names.removed()
-        if nodes[d.node].firstName == index { nodes[d.node].firstName = d.nextName } else {
+        if nodes[d.node].firstName == index {
+            nodes[d.node].firstName = d.nextName
+        } else {
             var at = nodes[d.node].firstName
             while at != 0 {
                 if dentries[at].nextName == index {
@@ -232,10 +250,12 @@ final class InodeTable: @unchecked Sendable {
 
     // ---- life ----
 
-    /// The node that a lookup found: the known one of that name or, for files with several names, of that inode number; else a new
-    /// one. One more lookup is counted.
-    func enter(_ parent: UInt32, _ name: NameRef, _ found: Found, isIdentifiedByNumber: Bool,
-               mayHaveOtherNames: Bool) throws(Errno) -> UInt32 {
+    /// The node that a lookup found: the known one of that name or, for files with several names, of that inode number;
+    /// else a new one. One more lookup is counted.
+    func enter(
+        _ parent: UInt32, _ name: NameRef, _ found: Found, isIdentifiedByNumber: Bool,
+        mayHaveOtherNames: Bool
+    ) throws(Errno) -> UInt32 {
         try changing { () throws(Errno) in
             let known = find(parent, name)
             if known != 0 {
@@ -247,7 +267,9 @@ final class InodeTable: @unchecked Sendable {
             let inUpper = found.isInUpper && !found.isShownFromIndex
             var node: UInt32 = 0
             if isIdentifiedByNumber { node = withNumberLocked(found.ino, kind: found.status.kind) }
-            if node == 0 { node = try makeLocked(found, isIdentifiedByNumber: isIdentifiedByNumber && mayHaveOtherNames) }
+            if node == 0 {
+                node = try makeLocked(found, isIdentifiedByNumber: isIdentifiedByNumber && mayHaveOtherNames)
+            }
             do throws(Errno) { try addNameLocked(node, parent, name, inUpper: inUpper) } catch {
                 freeIfUnusedLocked(node)
                 throw error
@@ -258,7 +280,9 @@ final class InodeTable: @unchecked Sendable {
         }
     }
     /// Something new in the upper layer; without a name for O_TMPFILE, whose descriptor is then the table's to close.
-    func enterNew(_ parent: UInt32, _ name: NameRef?, kind: FileKind, ino: UInt64, orphan: FD = .none) throws(Errno) -> UInt32 {
+    func enterNew(
+        _ parent: UInt32, _ name: NameRef?, kind: FileKind, ino: UInt64, orphan: FD = .none
+    ) throws(Errno) -> UInt32 {
         try changing { () throws(Errno) in
             if let name {
                 // Under a name that is made, nothing can be known but what a crash of ours forgot to remove.
@@ -288,7 +312,8 @@ final class InodeTable: @unchecked Sendable {
         }
     }
 
-    /// One for each node that is made: the record of a free index may be gone. 0 is the root's; after 4 billion nodes they come again.
+    /// One for each node that is made: the record of a free index may be gone. 0 is the root's; after 4 billion nodes
+    /// they come again.
     private func takeGenerationLocked() -> UInt32 {
         let last = header[0].lastGeneration
         header[0].lastGeneration = last == UInt32.max ? 1 : last + 1
@@ -314,7 +339,9 @@ final class InodeTable: @unchecked Sendable {
         if found.status.isDirectory { record.flags.insert(.told) }
         if found.isInUpper { record.flags.insert(.upper) }
         if found.isMerged { record.flags.insert(.merged) }
-        if found.status.isRegular, !found.isInUpper || found.isMetacopy, found.status.isWorthPassthrough { record.flags.insert(.large) }
+        if found.status.isRegular, !found.isInUpper || found.isMetacopy, found.status.isWorthPassthrough {
+            record.flags.insert(.large)
+        }
         if found.status.size == 0 || found.status.size > UInt64(ContentPush.limit) { record.flags.insert(.notPushed) }
         if found.isDataUnseen { record.flags.insert(.dataUnseen) }
         if found.isMetacopy {
@@ -341,7 +368,7 @@ final class InodeTable: @unchecked Sendable {
 }
 
 extension FileStatus {
-    /// From 128 KiB on, and programs from a page on: what is gained by each reader of a smaller one is less than what its readers lose who want to see a later
-    /// copy-up (docs/performance.md).
+    /// From 128 KiB on, and programs from a page on: what is gained by each reader of a smaller one is less than what
+    /// its readers lose who want to see a later copy-up (docs/performance.md).
     fileprivate var isWorthPassthrough: Bool { size >= 128 << 10 || mode & 0o111 != 0 && size >= 4096 }
 }

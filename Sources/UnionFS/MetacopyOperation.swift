@@ -1,13 +1,15 @@
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// Files whose data are in a layer below while their metadata are in the upper one (metacopy): where the data are, their copy before the first
-/// write, and the redirect that leads to them from another name.
+/// Files whose data are in a layer below while their metadata are in the upper one (metacopy): where the data are,
+/// their copy before the first write, and the redirect that leads to them from another name.
 extension UnionFileSystem {
-    /// Before a lower file is read, copied up or loses a name: whether it has its data, where its lookup did not ask (`Found.isDataUnseen`). One getxattr, once.
-    /// - Throws: EPERM for a metacopy where the mount follows none, EIO where no layer has the data, as the lookup would have.
+    /// Before a lower file is read, copied up or loses a name: whether it has its data, where its lookup did not ask
+    /// (`Found.isDataUnseen`). One getxattr, once.
+    /// - Throws: EPERM for a metacopy where the mount follows none, EIO where no layer has the data, as the lookup
+    ///   would have.
     func seeData(_ node: UInt32) throws(Errno) {
         while table[node].flags.contains(.dataUnseen) {
             var location = InodeTable.Location()
@@ -22,7 +24,9 @@ extension UnionFileSystem {
     /// - Precondition: the name is the node's.
     func seeData(_ node: UInt32, in directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) {
         let record = table[node]
-        guard record.flags.contains(.dataUnseen), let part = directory.part(inLayer: Int(record.layer)) else { return table.dataSeen(node) }
+        guard record.flags.contains(.dataUnseen), let part = directory.part(inLayer: Int(record.layer)) else {
+            return table.dataSeen(node)
+        }
         guard try stack.isMetacopy(part.fd, name) else { return table.dataSeen(node) }
         let found = try stack.lookup(directory.parts, name)
         table.dataSeen(node, isElsewhere: true, blocks: found?.dataBlocks)
@@ -81,8 +85,9 @@ extension UnionFileSystem {
         let file = try openObject(node, O_WRONLY)
         let copied = try stack.fillMetacopy(file.fd, from: data.fd, extent)
         table.dataCopiedUp(node)
-        statistics.recordCopyUp(cause: cause, kind: copied.isReflinked ? .reflinkedFile : .file, bytes: copied.bytes,
-                                nanoseconds: Clock.monotonic &- began)
+        statistics.recordCopyUp(
+            cause: cause, kind: copied.isReflinked ? .reflinkedFile : .file, bytes: copied.bytes,
+            nanoseconds: Clock.monotonic &- began)
     }
 
     /// A file whose move may leave a metacopy behind its data.
@@ -91,16 +96,20 @@ extension UnionFileSystem {
         return stack.makesMetacopies && record.kind == FileKind.regular.rawValue && !record.hasUpperData
     }
 
-    /// What an upper metacopy file must say before it gets another name; nil for one that has its data. Where it cannot be said, the data are
-    /// copied.
-    func redirectOfMetacopy(_ node: UInt32, _ parent: UInt32, _ name: NameRef, sameParent: Bool) throws(Errno) -> FileName? {
+    /// What an upper metacopy file must say before it gets another name; nil for one that has its data. Where it cannot
+    /// be said, the data are copied.
+    func redirectOfMetacopy(
+        _ node: UInt32, _ parent: UInt32, _ name: NameRef, sameParent: Bool
+    ) throws(Errno) -> FileName? {
         guard table[node].flags.contains(.metacopy) else { return nil }
         if stack.options.redirectDir.makes, stack.upperHasXattrs {
             let present = try withObject(node) { (fd, object, _) throws(Errno) in try stack.redirect(of: fd, object) }
             // Names in several directories can share an absolute path only (ovl_need_absolute_redirect).
             let isShared = table[node].indexName != 0
             let ancestry = [(name: name.owned, redirect: present)] + (try ancestry(of: parent))
-            if let redirect = Redirect.forMove(sameParent: sameParent && !isShared, ancestry: ancestry) { return redirect }
+            if let redirect = Redirect.forMove(sameParent: sameParent && !isShared, ancestry: ancestry) {
+                return redirect
+            }
         }
         try ensureUpper(node, .rename, extent: .all)
         return nil

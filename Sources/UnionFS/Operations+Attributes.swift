@@ -1,12 +1,14 @@
 internal import FuseKit
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
 /// SETATTR: chmod, chown, truncate and utimens in any combination. Each is one system call on the upper object.
 extension UnionFileSystem {
-    func serveSetattr(_ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
+    func serveSetattr(
+        _ node: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller
+    ) throws(Errno) -> AttributeReply {
         let node = try table.node(node)
         if let same = try timeAlreadyThere(node, change) { return same }
         // Refused before anything is copied for it.
@@ -27,27 +29,36 @@ extension UnionFileSystem {
                 }
                 changesOwner = true
             }
-            // Without execute permission of the group sgid stays for those in the group alone (setattr_should_drop_sgid); we are root.
+            // Without execute permission of the group sgid stays for those in the group alone
+            // (setattr_should_drop_sgid); we are root.
             var dropsSgid = false
             if changesOwner {
                 let status = try stack.status(fd, name, layer: 0)
                 try refuseToDrop(status, caller)
-                dropsSgid = !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID) && !isInGroup(caller, of: status)
+                dropsSgid =
+                    !status.isDirectory && status.mode & UInt32(S_ISGID | S_IXGRP) == UInt32(S_ISGID)
+                    && !isInGroup(caller, of: status)
                 // Clears suid, sgid and file capabilities, as for anybody.
                 try stack.changeOwner(fd, name, uid: uid, gid: gid)
             }
-            if dropsSgid { try stack.changeMode(fd, name, try stack.status(fd, name, layer: 0).permissions & ~UInt32(S_ISGID)) }
+            if dropsSgid {
+                try stack.changeMode(fd, name, try stack.status(fd, name, layer: 0).permissions & ~UInt32(S_ISGID))
+            }
             if let mode = change.mode { try stack.changeMode(fd, name, mode & 0o7777) }
             if change.atime != nil || change.mtime != nil {
                 try settingTime(of: node) { () throws(Errno) in
-                    try setTimes(fd, name, access: change.atime ?? .omit, modification: change.mtime ?? .omit, isAppendOnly: table[node].flags.contains(.protected))
+                    try setTimes(
+                        fd, name, access: change.atime ?? .omit, modification: change.mtime ?? .omit,
+                        isAppendOnly: table[node].flags.contains(.protected))
                 }
             }
             return try stack.status(fd, name, layer: 0)
         }
         noteChanged(node)
         // What the kernel writes back comes with the data, in any order: how many blocks they take is not known yet.
-        return AttributeReply(attributes: shown(status, node), seconds: writesBack && change.isModificationTimeOnly ? 0 : settledSeconds(knownSeconds(node), node, status))
+        return AttributeReply(
+            attributes: shown(status, node),
+            seconds: writesBack && change.isModificationTimeOnly ? 0 : settledSeconds(knownSeconds(node), node, status))
     }
 
     /// The metadata of a superseded file are its successor's.
@@ -70,13 +81,17 @@ extension UnionFileSystem {
         return .utimens
     }
 
-    private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool, _ caller: Caller) throws(Errno) {
+    private func setSize(_ node: UInt32, _ size: UInt64, _ handle: UInt64?, kill: Bool, _ caller: Caller) throws(Errno)
+    {
         guard size <= UInt64(Int64.max) else { throw .invalid }
         // truncate(2) walks its path again at ESTALE.
         if table.isLowerPassedThrough(node) { try supersede(node) }
         if let handle, let record = try? handles.record(handle), record.flags & HandleRecord.upper != 0, record.fd >= 0,
-           record.openFlags & OpenFlags.accessMode != O_RDONLY {
-            try keepingTime(of: node, FD(raw: record.fd)) { () throws(Errno) in try FD(raw: record.fd).truncate(Int64(size)) }
+            record.openFlags & OpenFlags.accessMode != O_RDONLY
+        {
+            try keepingTime(of: node, FD(raw: record.fd)) { () throws(Errno) in
+                try FD(raw: record.fd).truncate(Int64(size))
+            }
             if kill { try dropSuidGid(FD(raw: record.fd), caller, .told) }
             return
         }

@@ -1,15 +1,19 @@
 internal import FuseKit
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// MKNOD, MKDIR, SYMLINK, CREATE, TMPFILE, LINK: names made in the upper layer. The kernel holds the directory's inode lock; ours is
-/// against copy-ups into it.
+/// MKNOD, MKDIR, SYMLINK, CREATE, TMPFILE, LINK: names made in the upper layer. The kernel holds the directory's inode
+/// lock; ours is against copy-ups into it.
 extension UnionFileSystem {
-    func serveMknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry {
+    func serveMknod(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller
+    ) throws(Errno) -> Entry {
         let isFile = mode & 0o170000 == 0o100000 || mode & 0o170000 == 0
-        return try make(parent, name, isFile ? .file(mode: mode & 0o7777, flags: O_WRONLY) : .node(mode: mode, device: device), caller)
+        return try make(
+            parent, name, isFile ? .file(mode: mode & 0o7777, flags: O_WRONLY) : .node(mode: mode, device: device),
+            caller)
     }
     func serveMkdir(_ parent: UInt64, _ name: NameRef, mode: UInt32, _ caller: Caller) throws(Errno) -> Entry {
         try make(parent, name, .directory(mode: mode & 0o7777), caller)
@@ -18,7 +22,8 @@ extension UnionFileSystem {
         try make(parent, name, .symlink(target: target), caller)
     }
 
-    private func make(_ parentID: UInt64, _ name: NameRef, _ object: NewObject, _ caller: Caller) throws(Errno) -> Entry {
+    private func make(_ parentID: UInt64, _ name: NameRef, _ object: NewObject, _ caller: Caller) throws(Errno) -> Entry
+    {
         let parent = try table.node(parentID)
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
@@ -35,7 +40,8 @@ extension UnionFileSystem {
         }
     }
 
-    /// The name was made by a worker that died before it could answer: nobody else could, as the kernel holds the directory for whoever asks.
+    /// The name was made by a worker that died before it could answer: nobody else could, as the kernel holds the
+    /// directory for whoever asks.
     private func lookupMade(_ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> Entry {
         table.noteNamesChanged(directory.node)
         listings.remove(directory.node)
@@ -51,7 +57,9 @@ extension UnionFileSystem {
     }
 
     /// A name was made: in the table, and in the directory's listing.
-    private func noteMade(_ parent: borrowing HeldDirectory, _ name: NameRef, _ status: FileStatus) throws(Errno) -> UInt32 {
+    private func noteMade(
+        _ parent: borrowing HeldDirectory, _ name: NameRef, _ status: FileStatus
+    ) throws(Errno) -> UInt32 {
         let ino = stack.number(status, ofLayer: 0)
         // First, as these cannot fail.
         table.noteNamesChanged(parent.node)
@@ -62,18 +70,24 @@ extension UnionFileSystem {
     /// - Throws: EOVERFLOW for somebody whom the layers cannot have (fsuidgid_has_mapping).
     func maker(_ caller: Caller) throws(Errno) -> Maker {
         if owners.isIdentity { return Maker(uid: caller.uid, gid: caller.gid, umask: caller.umask) }
-        guard let uid = owners.stored(callerUID: caller.uid), let gid = owners.stored(callerGID: caller.gid) else { throw .overflow }
+        guard let uid = owners.stored(callerUID: caller.uid), let gid = owners.stored(callerGID: caller.gid) else {
+            throw .overflow
+        }
         return Maker(uid: uid, gid: gid, umask: caller.umask)
     }
 
-    func serveCreate(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+    func serveCreate(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller
+    ) throws(Errno) -> Created {
         let parent = try table.node(parent)
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             let outcome = try withDirectory(parent, exclusive: true) { (directory) throws(Errno) -> Creation in
                 let made: OwnedFD?
                 do throws(Errno) {
-                    made = try stack.createLocked(.file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory.parts, name, as: try maker(caller))
+                    made = try stack.createLocked(
+                        .file(mode: mode & 0o7777, flags: backingFlags(flags)), in: directory.parts, name,
+                        as: try maker(caller))
                 } catch {
                     guard error == .exists, caller.isResent else { throw error }
                     return .found(try lookupMade(directory, name))
@@ -91,9 +105,12 @@ extension UnionFileSystem {
                 // As by any other open: with no lock held, as that looks for the file by its name.
                 let node = try table.node(entry.node)
                 let writes = flags & OpenFlags.accessMode != O_RDONLY
-                return Created(entry: entry, opened: try givenBack(node) { () throws(Errno) in
-                    try openFile(node, flags & ~(O_CREAT | O_EXCL | O_TRUNC), writes: writes, killSuidGid: false, caller)
-                })
+                return Created(
+                    entry: entry,
+                    opened: try givenBack(node) { () throws(Errno) in
+                        try openFile(
+                            node, flags & ~(O_CREAT | O_EXCL | O_TRUNC), writes: writes, killSuidGid: false, caller)
+                    })
             }
         }
     }
@@ -122,10 +139,14 @@ extension UnionFileSystem {
         try ensureUpper(parent, .parent)
         return try withResources { () throws(Errno) in
             try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
-                let file = try stack.createTemporary(in: directory.parts, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL, as: try maker(caller))
+                let file = try stack.createTemporary(
+                    in: directory.parts, mode: mode & 0o7777, flags: backingFlags(flags) & ~O_TRUNC | flags & O_EXCL,
+                    as: try maker(caller))
                 let status = try stack.status(file.fd, NameRef.empty, layer: 0)
                 let orphan = try file.fd.duplicate()
-                let node = try table.enterNew(parent, nil, kind: .regular, ino: stack.number(status, ofLayer: 0, file.fd), orphan: orphan.release())
+                let node = try table.enterNew(
+                    parent, nil, kind: .regular, ino: stack.number(status, ofLayer: 0, file.fd),
+                    orphan: orphan.release())
                 let opened = try openedMade(node, file, flags)
                 return Created(entry: entry(node, status), opened: opened)
             }
@@ -147,15 +168,20 @@ extension UnionFileSystem {
             }
             let source = OwnedFD(adopting: raw.raw)
             return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
-                do throws(Errno) { try stack.linkLocked(source.fd, NameRef.empty, to: directory.parts, newName) } catch {
-                    guard error == .exists, caller.isResent, try isLinked(source.fd, directory, newName) else { throw error }
+                do throws(Errno) { try stack.linkLocked(source.fd, NameRef.empty, to: directory.parts, newName) } catch
+                {
+                    guard error == .exists, caller.isResent, try isLinked(source.fd, directory, newName) else {
+                        throw error
+                    }
                 }
                 let record = table[node]
                 table.noteNamesChanged(parent)
                 listings.find(parent)?.show(newName, ino: record.ino, FileKind(rawValue: record.kind) ?? .unknown)
                 try table.linked(node, parent, newName)
                 let status = try stack.status(source.fd, NameRef.empty, layer: 0)
-                if let upper = directory.upper, stack.number(status, ofLayer: 0, source.fd) != table[node].ino { try stack.noteChildFromElsewhere(upper) }
+                if let upper = directory.upper, stack.number(status, ofLayer: 0, source.fd) != table[node].ino {
+                    try stack.noteChildFromElsewhere(upper)
+                }
                 // Believed whatever is said meanwhile (fuse_link, create_new_entry): asked for again.
                 var entry = entry(node, status)
                 entry.attributeSeconds = 0

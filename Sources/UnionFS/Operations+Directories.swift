@@ -2,15 +2,20 @@ internal import FuseKit
 internal import LinuxSys
 internal import UnionCore
 
-/// Reading directories. There is no open directory here: an offset means a place in the directory and not in what somebody opened (`MergedListing.cookie`).
+/// Reading directories. There is no open directory here: an offset means a place in the directory and not in what
+/// somebody opened (`MergedListing.cookie`).
 ///
-/// The kernel keeps in its page cache what it has read of a directory that never changed here. Not of others: it puts its copy together of what several readers get, looks
-/// only at the beginning of a reading whether it is still true (fuse_readdir_cached), and a reader in the middle then misses names that were there all the time, when another
-/// one completes a copy that was begun before they came. So OPENDIR cannot be answered with ENOSYS for good, and each opening is asked for.
+/// The kernel keeps in its page cache what it has read of a directory that never changed here. Not of others: it puts
+/// its copy together of what several readers get, looks only at the beginning of a reading whether it is still true
+/// (fuse_readdir_cached), and a reader in the middle then misses names that were there all the time, when another one
+/// completes a copy that was begun before they came. So OPENDIR cannot be answered with ENOSYS for good, and each
+/// opening is asked for.
 extension UnionFileSystem {
     func serveOpendir(_ node: UInt64, flags: Int32) throws(Errno) -> Opened {
         let node = try table.node(node)
-        let isAskedFor = table[node].flags.contains(.namesChanged) || accessTimes.rule.ofDirectories && table[node].flags.contains(.upper)
+        let isAskedFor =
+            table[node].flags.contains(.namesChanged)
+            || accessTimes.rule.ofDirectories && table[node].flags.contains(.upper)
         return Opened(handle: 0, flags: isAskedFor ? [] : [.keepCache, .cacheDirectory])
     }
     func serveReleasedir(_ node: UInt64, handle: UInt64) {}
@@ -19,7 +24,8 @@ extension UnionFileSystem {
         try readEntries(try table.node(node), offset, &list, plus: false)
     }
     /// One statx for each name that the kernel or a layer alone has; for a directory of one layer a listxattr more.
-    func serveReaddirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
+    func serveReaddirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno)
+    {
         try readEntries(try table.node(node), offset, &list, plus: true)
     }
 
@@ -44,7 +50,9 @@ extension UnionFileSystem {
         }
     }
 
-    private func addDot(_ node: UInt32, _ name: StaticString, _ ino: UInt64, _ next: UInt64, _ list: inout DirectoryList, _ plus: Bool) -> Bool {
+    private func addDot(
+        _ node: UInt32, _ name: StaticString, _ ino: UInt64, _ next: UInt64, _ list: inout DirectoryList, _ plus: Bool
+    ) -> Bool {
         if plus {
             return list.addPlus(NameRef(name), Entry.absent(seconds: 0), ino: ino, kind: .directory, next: next)
         }
@@ -52,7 +60,9 @@ extension UnionFileSystem {
     }
 
     /// The number is in the listing, but for what may have a lower origin: there a lookup tells it.
-    private func add(_ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func add(
+        _ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList
+    ) throws(Errno) -> Bool {
         var ino = item.ino
         if let known = table.child(directory.node, name) {
             ino = table[known].ino
@@ -66,7 +76,9 @@ extension UnionFileSystem {
         return list.add(name, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
-    private func addPlus(_ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList) throws(Errno) -> Bool {
+    private func addPlus(
+        _ directory: borrowing HeldDirectory, _ name: NameRef, _ item: MergedListing.Entry, _ list: inout DirectoryList
+    ) throws(Errno) -> Bool {
         // Before a lookup is counted for an entry that would not fit.
         guard list.hasRoomPlus(nameLength: name.count) else { return false }
         let entry = lookupOrAbsent(directory, name)
@@ -74,7 +86,8 @@ extension UnionFileSystem {
         return list.addPlus(name, entry, ino: ino, kind: item.kind, next: UInt64(item.cookie))
     }
 
-    /// A name that cannot be looked up now is listed without attributes: the kernel asks if it wants them, and gets the error then.
+    /// A name that cannot be looked up now is listed without attributes: the kernel asks if it wants them, and gets the
+    /// error then.
     private func lookupOrAbsent(_ directory: borrowing HeldDirectory, _ name: NameRef) -> Entry {
         do throws(Errno) {
             let entry = try lookupListed(directory, name)

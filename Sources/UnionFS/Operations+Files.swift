@@ -1,12 +1,14 @@
 internal import FuseKit
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
-/// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon as there is one.
+/// Open files. An open for writing is of the upper file, always; a reader of the lower one gets the upper one as soon
+/// as there is one.
 extension UnionFileSystem {
-    /// Before all else a copy-up for the first writer of a lower file. One getxattr more for the first open of a lower one (`seeData`).
+    /// Before all else a copy-up for the first writer of a lower file. One getxattr more for the first open of a lower
+    /// one (`seeData`).
     func serveOpen(_ node: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         let node = try table.node(node)
         try seeData(node)
@@ -15,10 +17,13 @@ extension UnionFileSystem {
             let truncates = flags & O_TRUNC != 0
             try ensureUpper(node, truncates ? .truncate : .openWrite, extent: truncates ? .prefix(0) : .all)
         }
-        return try withResources { () throws(Errno) in try openFile(node, flags, writes: writes, killSuidGid: killSuidGid, caller) }
+        return try withResources { () throws(Errno) in
+            try openFile(node, flags, writes: writes, killSuidGid: killSuidGid, caller)
+        }
     }
 
-    /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by itself.
+    /// What the daemon's own open of a file may have of the flags of the user's: the kernel appends and checks by
+    /// itself.
     func backingFlags(_ flags: Int32) -> Int32 {
         let own = flags & (OpenFlags.accessMode | O_SYNC | O_DSYNC | O_TRUNC | OpenFlags.noAccessTime)
         return writesBack ? readableToo(own) : own
@@ -35,11 +40,19 @@ extension UnionFileSystem {
     /// The descriptor to read from: of the upper file once there is one. Opened here where the open file has none yet.
     private func readable(_ handle: UInt64) throws(Errno) -> FD {
         let record = try handles.record(handle)
-        if record.flags & HandleRecord.upper != 0 { return record.fd >= 0 ? FD(raw: record.fd) : try openLate(handle, record) }
+        if record.flags & HandleRecord.upper != 0 {
+            return record.fd >= 0 ? FD(raw: record.fd) : try openLate(handle, record)
+        }
         if record.upperFD >= 0 { return FD(raw: record.upperFD) }
-        if table[record.node].hasUpperData { return try withResources { () throws(Errno) in handles.setUpper(handle, try openObject(record.node, O_RDONLY)) } }
+        if table[record.node].hasUpperData {
+            return try withResources { () throws(Errno) in
+                handles.setUpper(handle, try openObject(record.node, O_RDONLY))
+            }
+        }
         if record.fd >= 0 { return FD(raw: record.fd) }
-        return try withResources { () throws(Errno) in handles.setFile(handle, try openData(record.node, backingFlags(record.openFlags))) }
+        return try withResources { () throws(Errno) in
+            handles.setFile(handle, try openData(record.node, backingFlags(record.openFlags)))
+        }
     }
     private func writable(_ handle: UInt64) throws(Errno) -> FD {
         let record = try handles.record(handle)
@@ -48,7 +61,9 @@ extension UnionFileSystem {
     }
     /// Of an upper file in passthrough that we are asked about after all: fsync, fallocate, lseek, copy_file_range.
     private func openLate(_ handle: UInt64, _ record: HandleRecord) throws(Errno) -> FD {
-        try withResources { () throws(Errno) in handles.setFile(handle, try openBacking(record.node, record.openFlags & ~O_TRUNC)) }
+        try withResources { () throws(Errno) in
+            handles.setFile(handle, try openBacking(record.node, record.openFlags & ~O_TRUNC))
+        }
     }
 
     /// One pread(2) into the reply's buffer.
@@ -58,14 +73,18 @@ extension UnionFileSystem {
     }
 
     /// One pwrite(2) from the request's buffer.
-    func serveWrite(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
+    func serveWrite(
+        _ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller
+    ) throws(Errno) -> Int {
         guard offset <= UInt64(Int64.max) else { throw .invalid }
         let fd = try writable(handle)
-        // What was stored through a mapping takes no capabilities away; our own write does, and they are put back. (No hole: who may map the file for
-        // writing changes it without losing them on any filesystem.)
+        // What was stored through a mapping takes no capabilities away; our own write does, and they are put back. (No
+        // hole: who may map the file for writing changes it without losing them on any filesystem.)
         let capability = cached ? try fd.xattrIfPresent(NameRef.empty, NameRef("security.capability")) : nil
         let written = try withResources { () throws(Errno) in
-            try keepingTime(of: try table.node(node), fd, if: cached || killSuidGid) { () throws(Errno) in try fd.write(data, at: Int64(offset)) }
+            try keepingTime(of: try table.node(node), fd, if: cached || killSuidGid) { () throws(Errno) in
+                try fd.write(data, at: Int64(offset))
+            }
         }
         Inflight.wrote(UInt32(clamping: written))
         // How many blocks it takes the kernel does not know, and asks at the next close(2) only (fuse_flush).
@@ -99,8 +118,9 @@ extension UnionFileSystem {
         if table[of].flags.contains(.nameNotDurable) { try makeNamesDurable(of) }
     }
 
-    /// A file that was there before needs no fsync(2) of its directory by its user: the name that a copy-up made, and those of the directories
-    /// above it, are ours to bring to the disk. Once for each; on most filesystems the file's own fsync(2) has done it, on none is it promised.
+    /// A file that was there before needs no fsync(2) of its directory by its user: the name that a copy-up made, and
+    /// those of the directories above it, are ours to bring to the disk. Once for each; on most filesystems the file's
+    /// own fsync(2) has done it, on none is it promised.
     func makeNamesDurable(_ node: UInt32) throws(Errno) {
         var at = node
         while let above = table.nameAndParent(at)?.parent {
@@ -112,10 +132,14 @@ extension UnionFileSystem {
         }
     }
 
-    func serveFallocate(_ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
+    func serveFallocate(
+        _ node: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller
+    ) throws(Errno) {
         let fd = try writable(handle)
         try withResources { () throws(Errno) in
-            try keepingTime(of: try table.node(node), fd) { () throws(Errno) in try fd.allocate(mode: mode, offset: offset, length: length) }
+            try keepingTime(of: try table.node(node), fd) { () throws(Errno) in
+                try fd.allocate(mode: mode, offset: offset, length: length)
+            }
         }
         if try dropSuidGid(fd, caller, .none) { attributesChanged(try table.node(node)) }
     }
@@ -126,21 +150,26 @@ extension UnionFileSystem {
         return try readable(handle).seek(offset, whence)
     }
 
-    func serveCopyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64,
-                                       toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
+    func serveCopyFileRange(
+        from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64,
+        toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller
+    ) throws(Errno) -> Int {
         guard flags == 0 else { throw .invalid }
         let source = try readable(handle)
         let target = try writable(toHandle)
         let copied = try keepingTime(of: try table.node(toNode), target) { () throws(Errno) in
-            try target.copyRange(from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
+            try target.copyRange(
+                from: source, sourceOffset: offset, offset: toOffset, length: Int(clamping: min(length, 1 << 30)))
         }
         if try dropSuidGid(target, caller, .none) { attributesChanged(try table.node(toNode)) }
         return copied
     }
 
     /// FS_IOC_GETFLAGS and its like: what chattr(1) and lsattr(1) use.
-    func serveIoctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
-                               _ caller: Caller) throws(Errno) -> Int {
+    func serveIoctl(
+        _ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
+        _ caller: Caller
+    ) throws(Errno) -> Int {
         let node = try table.node(node)
         if node == InodeTable.root, command == Self.followMountCommand {
             try followMount(caller)
@@ -175,8 +204,9 @@ extension UnionFileSystem {
         case FileIoctl.setExtended:
             guard input.count >= 28 else { throw .invalid }
             try refuseToProtectUnwritten(extended: input.uint32(at: 0), isDirectory: isDirectory)
-            let flags = ExtendedFileFlags(xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
-                                          project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
+            let flags = ExtendedFileFlags(
+                xflags: input.uint32(at: 0), extentSize: input.uint32(at: 4), extents: 0,
+                project: input.uint32(at: 12), cowExtentSize: input.uint32(at: 16))
             try stack.changeFlags(of: file.fd) { () throws(Errno) in try file.fd.setFsxattr(flags) }
             table.seen(node, try file.fd.status())
             attributesChanged(node)

@@ -5,8 +5,9 @@ internal import UnionCore
 
 /// LOOKUP, FORGET, GETATTR, STATX, READLINK, ACCESS, STATFS.
 extension UnionFileSystem {
-    /// A known name: one statx. Else, where the directory's listing is known, one statx of the layer that has it, and none for a name that is nowhere; where it
-    /// is not, one for each layer of the directory down to the first that has it.
+    /// A known name: one statx. Else, where the directory's listing is known, one statx of the layer that has it, and
+    /// none for a name that is nowhere; where it is not, one for each layer of the directory down to the first that has
+    /// it.
     func serveLookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry {
         if name.isDotOrDotDot { return try lookupByHandle(parent, isParent: name.count == 2) }
         let parent = try table.node(parent)
@@ -26,7 +27,9 @@ extension UnionFileSystem {
                 throw error
             }
         }
-        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in try lookupHere(directory, name) }
+        return try withDirectory(parent, exclusive: false) { (directory) throws(Errno) in
+            try lookupHere(directory, name)
+        }
     }
 
     /// What a file handle names, or the directory above it (`InodeTable+Export.swift`). One statx.
@@ -39,7 +42,8 @@ extension UnionFileSystem {
             id = table.id(above)
         }
         let node = try table.counted(id)
-        do throws(Errno) { return entry(node, try withResources { () throws(Errno) in try objectStatus(node) }) } catch {
+        do throws(Errno) { return entry(node, try withResources { () throws(Errno) in try objectStatus(node) }) } catch
+        {
             table.forget(node, 1)
             throw error == .noEntry ? .stale : error
         }
@@ -50,10 +54,14 @@ extension UnionFileSystem {
         var layers = LayerSet.all
         if let listing = try knownListing(directory) {
             statistics.addGauge(.knownNames, 1)
-            guard let listed = listing.find(name), !listed.isHidden else { return Entry.absent(seconds: policy.seconds) }
+            guard let listed = listing.find(name), !listed.isHidden else {
+                return Entry.absent(seconds: policy.seconds)
+            }
             layers = listed.layers
         }
-        guard let found = try stack.lookup(directory.parts, name, in: layers, isBrief: true) else { return Entry.absent(seconds: policy.seconds) }
+        guard let found = try stack.lookup(directory.parts, name, in: layers, isBrief: true) else {
+            return Entry.absent(seconds: policy.seconds)
+        }
         return try enter(directory, name, found)
     }
 
@@ -68,7 +76,9 @@ extension UnionFileSystem {
     }
 
     /// The object's status by this very name: no other directory's lock is taken.
-    private func statusHere(_ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> FileStatus {
+    private func statusHere(
+        _ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef
+    ) throws(Errno) -> FileStatus {
         let record = table[node]
         if record.flags.contains(.indexed), let index = stack.index {
             var entry = NameBuffer()
@@ -92,11 +102,12 @@ extension UnionFileSystem {
     }
 
     private func enter(_ parent: borrowing HeldDirectory, _ name: NameRef, _ found: Found) throws(Errno) -> Entry {
-        // A number identifies a file in the upper layer or the index. Lower names that no index keeps together are files of their own,
-        // as the first change makes them.
+        // A number identifies a file in the upper layer or the index. Lower names that no index keeps together are
+        // files of their own, as the first change makes them.
         let byNumber = !found.status.isDirectory && (found.isInUpper || found.indexName != nil)
-        let node = try table.enter(parent.node, name, found, isIdentifiedByNumber: byNumber,
-                                   mayHaveOtherNames: found.indexName != nil || found.status.nlink > 1)
+        let node = try table.enter(
+            parent.node, name, found, isIdentifiedByNumber: byNumber,
+            mayHaveOtherNames: found.indexName != nil || found.status.nlink > 1)
         if let directory = found.directory { directories.putIfAbsent(node, directory) }
         return entry(node, found.status)
     }
@@ -114,7 +125,9 @@ extension UnionFileSystem {
         let status = try withResources { () throws(Errno) in try objectStatus(node) }
         return AttributeReply(attributes: shown(status, node), seconds: settledSeconds(seconds, node, status))
     }
-    func serveStatx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try getattr(node, handle: handle) }
+    func serveStatx(_ node: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
+        try getattr(node, handle: handle)
+    }
 
     func serveReadlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int {
         let node = try table.node(node)

@@ -37,18 +37,22 @@ extension UnionFileSystem {
             listing?.hide(name, isInUpper: needed)
             table.noteNamesChanged(parent)
             if needed { statistics.recordWhiteout() }
-            table.removed(parent, name, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
+            table.removed(
+                parent, name, orphan: OwnedFD(adopting: orphan.raw), data: OwnedFD(adopting: data.raw), isGone: isGone)
         }
-        if table[victim].flags.contains(.indexed), let indexName = table.ownedIndexName(victim) { stack.index?.removeIfUnused(indexName) }
+        if table[victim].flags.contains(.indexed), let indexName = table.ownedIndexName(victim) {
+            stack.index?.removeIfUnused(indexName)
+        }
     }
 
-    /// Before a name goes, no lock held: what was removed before is closed when the kernel has forgotten it, which may be a while behind (it hands over sixteen for each
-    /// eight requests, fuse_dev_do_read). So as not to have a descriptor for each by then.
+    /// Before a name goes, no lock held: what was removed before is closed when the kernel has forgotten it, which may
+    /// be a while behind (it hands over sixteen for each eight requests, fuse_dev_do_read). So as not to have a
+    /// descriptor for each by then.
     func awaitForgetting() {
         if table.orphans >= table.orphanLimit { _ = table.waitForOrphans(milliseconds: 10) }
     }
-    /// Nobody has it open, and there are as many descriptors of removed objects as may be. Who has nothing but a path's descriptor of it (O_PATH), or is in it, finds
-    /// it gone then (ENOENT).
+    /// Nobody has it open, and there are as many descriptors of removed objects as may be. Who has nothing but a path's
+    /// descriptor of it (O_PATH), or is in it, finds it gone then (ENOENT).
     private func isLetGo(_ node: UInt32) -> Bool {
         table.orphans >= table.orphanLimit && table[node].cachedOpens == 0 && table[node].passthroughOpens == 0
     }
@@ -58,11 +62,16 @@ extension UnionFileSystem {
         return isLetGo(node) ? .none : try top.fd.duplicate().release()
     }
 
-    /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its last one.
-    func holdOn(_ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef) throws(Errno) -> (FD, data: FD, isGone: Bool) {
+    /// A descriptor of what is about to lose a name, one of where a metacopy's data are, and whether the name is its
+    /// last one.
+    func holdOn(
+        _ node: UInt32, _ directory: borrowing HeldDirectory, _ name: NameRef
+    ) throws(Errno) -> (FD, data: FD, isGone: Bool) {
         if table[node].flags.contains(.dataUnseen) {
             // What cannot be read can be removed all the same.
-            do throws(Errno) { try seeData(node, in: directory, name) } catch { table.dataSeen(node, isElsewhere: true) }
+            do throws(Errno) { try seeData(node, in: directory, name) } catch {
+                table.dataSeen(node, isElsewhere: true)
+            }
         }
         let record = table[node]
         let data = record.flags.contains(.metacopy) ? try dataIfAny(directory.parts, name) : OwnedFD(adopting: -1)
@@ -107,7 +116,8 @@ extension UnionFileSystem {
         }
     }
 
-    /// A request that comes again: where the layers have not got the name any more, the table learns it. False: it is all to be done.
+    /// A request that comes again: where the layers have not got the name any more, the table learns it. False: it is
+    /// all to be done.
     func finishRemoval(_ parent: UInt32, _ name: NameRef, _ caller: Caller) throws(Errno) -> Bool {
         guard caller.isResent else { return false }
         return try withDirectory(parent, exclusive: true) { (directory) throws(Errno) in
@@ -116,8 +126,12 @@ extension UnionFileSystem {
             let held = Inflight.held
             table.noteNamesChanged(parent)
             let isLast = !held.orphan.isValid || (try? held.orphan.status().nlink) ?? 0 == 0
-            if let node = table.child(parent, name), table[node].kind == FileKind.directory.rawValue { directories.remove(node) }
-            table.removed(parent, name, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw), isGone: isLast || table.isLower(parent, name))
+            if let node = table.child(parent, name), table[node].kind == FileKind.directory.rawValue {
+                directories.remove(node)
+            }
+            table.removed(
+                parent, name, orphan: OwnedFD(adopting: held.orphan.raw), data: OwnedFD(adopting: held.data.raw),
+                isGone: isLast || table.isLower(parent, name))
             return true
         }
     }
@@ -141,7 +155,9 @@ extension UnionFileSystem {
         if try finishRemoval(parent, name, caller) { return }
         // Before anything is copied up for it.
         let own = try merged(victim)
-        let hasNoName = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in try isEmpty(directory) }
+        let hasNoName = try withDirectory(victim, exclusive: false) { (directory) throws(Errno) in
+            try isEmpty(directory)
+        }
         guard hasNoName else {
             // The kernel looks at the flags first (may_delete).
             if let top = own.parts.first, try top.fd.status().isProtected { throw .notPermitted }

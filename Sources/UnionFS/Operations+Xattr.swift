@@ -1,6 +1,6 @@
 internal import FuseKit
-internal import LinuxSys
 internal import Glibc
+internal import LinuxSys
 internal import MountState
 internal import UnionCore
 
@@ -60,7 +60,8 @@ extension UnionFileSystem {
             switch stack.visibility.shown(attribute) {
             case .same: shown.append(contentsOf: attribute.bytes + [0])
             case .unescaped(let drop, let prefix):
-                shown.append(contentsOf: attribute.bytes.prefix(prefix) + attribute.bytes.dropFirst(prefix + drop) + [0])
+                shown.append(
+                    contentsOf: attribute.bytes.prefix(prefix) + attribute.bytes.dropFirst(prefix + drop) + [0])
             case .hidden: break
             }
         }
@@ -69,7 +70,9 @@ extension UnionFileSystem {
         return buffer.copy(shown)
     }
 
-    func serveSetxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
+    func serveSetxattr(
+        _ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller
+    ) throws(Errno) {
         let node = try table.node(node)
         if stack.options.noXattrs { throw .notSupported }
         let isACL = name.hasPrefix("system.posix_acl_")
@@ -77,17 +80,23 @@ extension UnionFileSystem {
         try ensureUpper(node, isACL ? .acl : .setxattr)
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
             try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
-                if isACL { try setACL(fd, object, attribute, value, flags) } else {
-                    do throws(Errno) { try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags)) } catch {
+                if isACL {
+                    try setACL(fd, object, attribute, value, flags)
+                } else {
+                    do throws(Errno) {
+                        try fd.setXattr(object, attribute, value, flags: Int32(bitPattern: flags))
+                    } catch {
                         guard error == .exists, caller.isResent, Inflight.isDone else { throw error }
                     }
                     Inflight.noteDone()
                 }
-                // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID). The kernel says so with default
-                // ACLs too, which change no mode (fuse_set_acl, posix_acl_update_mode).
+                // An ACL set by somebody outside the group takes the setgid bit away (FUSE_SETXATTR_ACL_KILL_SGID). The
+                // kernel says so with default ACLs too, which change no mode (fuse_set_acl, posix_acl_update_mode).
                 guard killSuidGid, name.equals("system.posix_acl_access") else { return }
                 let status = try stack.status(fd, object, layer: 0)
-                if status.mode & UInt32(S_ISGID) != 0 { try stack.changeMode(fd, object, status.permissions & ~UInt32(S_ISGID)) }
+                if status.mode & UInt32(S_ISGID) != 0 {
+                    try stack.changeMode(fd, object, status.permissions & ~UInt32(S_ISGID))
+                }
             }
         }
         if done == nil { throw .notPermitted }
@@ -111,7 +120,9 @@ extension UnionFileSystem {
         }
         try ensureUpper(node, name.hasPrefix("system.posix_acl_") ? .acl : .removexattr)
         let done: Void? = try withObject(node) { (fd, object, _) throws(Errno) in
-            try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in try fd.removeXattr(object, attribute) }
+            try stack.visibility.withLayerName(name) { (attribute) throws(Errno) in
+                try fd.removeXattr(object, attribute)
+            }
         }
         if done == nil { throw .noData }
         Inflight.noteDone()

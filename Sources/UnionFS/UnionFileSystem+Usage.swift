@@ -2,14 +2,19 @@ internal import FuseKit
 internal import LinuxSys
 internal import UnionCore
 
-/// Which requests change what the upper layer takes (`UpperUsage`), and the answer. While nobody has asked, each costs one load.
+/// Which requests change what the upper layer takes (`UpperUsage`), and the answer. While nobody has asked, each costs
+/// one load.
 extension UnionFileSystem {
-    /// Asked for of the root, with getxattr(2): the bytes, a blank, and how many objects may still change by themselves, as decimal digits. No list of attributes has it.
-    static func isUsageQuestion(_ node: UInt64, _ name: NameRef) -> Bool { node == 1 && name.equals("user.unionfsd.usage") }
+    /// Asked for of the root, with getxattr(2): the bytes, a blank, and how many objects may still change by
+    /// themselves, as decimal digits. No list of attributes has it.
+    static func isUsageQuestion(_ node: UInt64, _ name: NameRef) -> Bool {
+        node == 1 && name.equals("user.unionfsd.usage")
+    }
 
     // ---- announcements: before the change, and with no directory's lock held ----
 
-    /// Holds the node until `changed`; 0 where there is nothing to hold. One statx for an upper object that is not noted yet.
+    /// Holds the node until `changed`; 0 where there is nothing to hold. One statx for an upper object that is not
+    /// noted yet.
     func willChange(_ node: UInt32) -> UInt32 {
         guard usage.isOn else { return 0 }
         do throws(Errno) {
@@ -61,7 +66,8 @@ extension UnionFileSystem {
     /// A file without a name gets its first one, and counts from then on.
     func linking(_ id: UInt64, _ parent: UInt64, _ link: () throws(Errno) -> Entry) throws(Errno) -> Entry {
         guard usage.isOn else { return try link() }
-        let isNew = (try? table.node(id)).map { table[$0].flags.contains(.unlinked) || table[$0].firstName == 0 } ?? false
+        let isNew =
+            (try? table.node(id)).map { table[$0].flags.contains(.unlinked) || table[$0].firstName == 0 } ?? false
         return try changing(parent) { () throws(Errno) in
             try changing(id) { () throws(Errno) in
                 let entry = try link()
@@ -74,12 +80,17 @@ extension UnionFileSystem {
         guard usage.isOn else { return try remove() }
         try changing(parent) { () throws(Errno) in try taking(parent, name, remove) }
     }
-    func renaming(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, isExchange: Bool, _ rename: () throws(Errno) -> Void) throws(Errno) {
+    func renaming(
+        _ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, isExchange: Bool,
+        _ rename: () throws(Errno) -> Void
+    ) throws(Errno) {
         guard usage.isOn else { return try rename() }
         let moved = (try? table.node(parent)).flatMap { table.child($0, name) }.map { willChange($0) } ?? 0
         defer { changed(moved) }
         try changing(parent) { () throws(Errno) in
-            try changing(newParent) { () throws(Errno) in if isExchange { try rename() } else { try taking(newParent, newName, rename) } }
+            try changing(newParent) { () throws(Errno) in
+                if isExchange { try rename() } else { try taking(newParent, newName, rename) }
+            }
         }
     }
     /// What has the name loses it.
@@ -106,7 +117,9 @@ extension UnionFileSystem {
             let status = try upper.fd.status(name)
             let node = table.child(parent, name)
             // The index has one more name of it.
-            let links = node.map { table[$0].flags.contains(.indexed) } == true ? status.nlink - min(status.nlink, 1) : status.nlink
+            let links =
+                node.map { table[$0].flags.contains(.indexed) } == true
+                ? status.nlink - min(status.nlink, 1) : status.nlink
             guard status.isDirectory || links <= 1 else { return nil }
             return Victim(node: node, inode: status.ino, blocks: Int64(clamping: status.blocks))
         } catch {
@@ -115,16 +128,22 @@ extension UnionFileSystem {
         }
     }
 
-    /// The kernel forgets the node: the last time that its object is easily found. What is open it does not forget altogether.
+    /// The kernel forgets the node: the last time that its object is easily found. What is open it does not forget
+    /// altogether.
     func willForget(_ node: UInt32) {
         guard usage.isOn, case .known = usage.hold(node) else { return }
-        if let turn = usage.turn(node), let seen = look(node), !seen.isOpen, usage.settle(node, seen.blocks, turn: turn) { return }
+        if let turn = usage.turn(node), let seen = look(node), !seen.isOpen, usage.settle(node, seen.blocks, turn: turn)
+        {
+            return
+        }
         _ = usage.release(node)
     }
 
     // ---- the answer ----
 
-    func upperStatus(_ node: UInt32) throws(Errno) -> FileStatus { try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) } }
+    func upperStatus(_ node: UInt32) throws(Errno) -> FileStatus {
+        try withObject(node) { (fd, name, _) throws(Errno) in try fd.status(name) }
+    }
 
     /// Of a file in the index nothing counts as long as no name in the layer leads to it.
     private func upperBlocks(_ node: UInt32) throws(Errno) -> Int64 {
@@ -134,8 +153,11 @@ extension UnionFileSystem {
     }
     private func look(_ node: UInt32) -> (blocks: Int64, isOpen: Bool)? {
         let record = table[node]
-        guard record.flags.contains(.inUse), record.flags.contains(.upper), !record.flags.contains(.unlinked) else { return nil }
-        do throws(Errno) { return (try upperBlocks(node), record.cachedOpens > 0 || record.passthroughOpens > 0) } catch { return nil }
+        guard record.flags.contains(.inUse), record.flags.contains(.upper), !record.flags.contains(.unlinked) else {
+            return nil
+        }
+        do throws(Errno) { return (try upperBlocks(node), record.cachedOpens > 0 || record.passthroughOpens > 0) } catch
+        { return nil }
     }
 
     /// The first question walks the layer, and then every change costs a little: not for anybody to bring about.
@@ -147,7 +169,8 @@ extension UnionFileSystem {
         if text.count > buffer.count { throw .range }
         return buffer.copy(text)
     }
-    /// One statx for each object that was changed since the last answer; the first time a walk over the whole upper layer.
+    /// One statx for each object that was changed since the last answer; the first time a walk over the whole upper
+    /// layer.
     func usageBytes() throws(Errno) -> (bytes: Int64, restless: Int) {
         guard let upper = stack.root.upper else { return (0, 0) }
         return try usage.asking.locked { () throws(Errno) in
@@ -165,7 +188,8 @@ extension UnionFileSystem {
 
     private func walkUpper(_ root: FD) throws(Errno) {
         usage.beginWalk()
-        // What began before that is not announced: it has time to end. (A copy-up, which may take longer, announces itself once more.)
+        // What began before that is not announced: it has time to end. (A copy-up, which may take longer, announces
+        // itself once more.)
         Clock.sleep(milliseconds: 5)
         // Who has something open may change it without a word.
         for node in table.openUpperNodes() { _ = usage.release(willChange(node)) }

@@ -1,14 +1,17 @@
 internal import FuseKit
 public import LinuxSys
 
-/// The records of a mount, in memory that a process and those it forks have together: what one that dies leaves behind, the next goes on with
-/// (docs/takeover.md).
+/// The records of a mount, in memory that a process and those it forks have together: what one that dies leaves behind,
+/// the next goes on with (docs/takeover.md).
 public final class UnionMemory: Sendable {
     let region: RecordRegion
 
     public init() throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots) }
-    /// Of another program, whose `format` is ours. There must be nothing at `address` yet: the kernel has addresses of rings (EEXIST).
-    public init(adopting file: FD, at address: UInt) throws(Errno) { region = try RecordRegion(slots: UnionMemory.slots, adopting: (file, address)) }
+    /// Of another program, whose `format` is ours. There must be nothing at `address` yet: the kernel has addresses of
+    /// rings (EEXIST).
+    public init(adopting file: FD, at address: UInt) throws(Errno) {
+        region = try RecordRegion(slots: UnionMemory.slots, adopting: (file, address))
+    }
     static let slots = SessionOptions.deviceSlots + SessionOptions.ringSlots
 
     /// Programs with the same one understand each other's records.

@@ -1,13 +1,17 @@
 internal import LinuxSys
 internal import Synchronization
 
-/// What the upper layer takes on the disk, kept as a running figure: exact to what du(1) would say, in a time that does not grow with the layer.
+/// What the upper layer takes on the disk, kept as a running figure: exact to what du(1) would say, in a time that does
+/// not grow with the layer.
 ///
-/// Nothing is kept until somebody asks. Then the layer is walked once, and from there on every change of an upper object is announced before it happens: the object's blocks as they
-/// are counted are noted, and it is looked at again when the figure is asked for. So nobody has to hear of the writes, which in passthrough nobody does; only of the opens.
+/// Nothing is kept until somebody asks. Then the layer is walked once, and from there on every change of an upper
+/// object is announced before it happens: the object's blocks as they are counted are noted, and it is looked at again
+/// when the figure is asked for. So nobody has to hear of the writes, which in passthrough nobody does; only of the
+/// opens.
 ///
-/// An entry stays for as long as the object may still change by itself: while an operation holds it, while it is open, and a minute longer where it is large, as the filesystem finds
-/// places for its data later. What takes over from a process that died begins anew.
+/// An entry stays for as long as the object may still change by itself: while an operation holds it, while it is open,
+/// and a minute longer where it is large, as the filesystem finds places for its data later. What takes over from a
+/// process that died begins anew.
 final class UpperUsage: @unchecked Sendable {
     /// Of blocks of 512 bytes.
     typealias Blocks = Int64
@@ -39,7 +43,8 @@ final class UpperUsage: @unchecked Sendable {
     private var limit = UpperUsage.firstLimit
     /// So many entries are settled by whoever makes the next.
     private static let firstLimit = 8192
-    /// Files of more may get another block when their data are written, for where those are: ext4 has room for four extents in an inode, and these have at most four blocks of data.
+    /// Files of more may get another block when their data are written, for where those are: ext4 has room for four
+    /// extents in an inode, and these have at most four blocks of data.
     private static let large: Blocks = 32
     private static let restless: UInt64 = 60
 
@@ -51,7 +56,10 @@ final class UpperUsage: @unchecked Sendable {
 
     // ---- announcements: each holds the entry until `release` ----
 
-    enum Announced { case known, unknown(epoch: UInt64) }
+    enum Announced {
+        case known
+        case unknown(epoch: UInt64)
+    }
     /// Nothing else is to be done for one that is known.
     func hold(_ node: UInt32) -> Announced {
         mutex.locked {
@@ -65,7 +73,8 @@ final class UpperUsage: @unchecked Sendable {
         entries.values[index].turn &+= 1
         entries.values[index].holders &+= holders
     }
-    /// An object as it is before its change; 0 for one that is not in the upper layer yet. False: entries went since it was looked at, so that it may have been another's: again.
+    /// An object as it is before its change; 0 for one that is not in the upper layer yet. False: entries went since it
+    /// was looked at, so that it may have been another's: again.
     func note(_ node: UInt32, _ blocks: Blocks, epoch seen: UInt64) -> Bool {
         mutex.locked {
             if let index = entries.index(forKey: node) {
@@ -101,7 +110,8 @@ final class UpperUsage: @unchecked Sendable {
     /// Of its announcements so far: to be asked for before the object is looked at. Nil where it is not noted.
     func turn(_ node: UInt32) -> UInt32? { mutex.locked { entries[node]?.turn } }
     /// The node stops to stand for the object, which was as it says at that turn. The caller holds it.
-    /// - Returns: false: it stays noted, as somebody else is at it, or was since it was looked at: an open may have ended in between, and written already.
+    /// - Returns: false: it stays noted, as somebody else is at it, or was since it was looked at: an open may have
+    ///   ended in between, and written already.
     func settle(_ node: UInt32, _ blocks: Blocks, turn: UInt32) -> Bool {
         mutex.locked {
             guard let entry = entries[node] else { return true }
@@ -150,7 +160,8 @@ final class UpperUsage: @unchecked Sendable {
             isWatching.store(true, ordering: .relaxed)
         }
     }
-    /// What the walk has found, by inode. Of what changed meanwhile it may have seen anything: that is taken out, and looked at when asked for.
+    /// What the walk has found, by inode. Of what changed meanwhile it may have seen anything: that is taken out, and
+    /// looked at when asked for.
     /// - Parameter inode: of a noted node's object now; nil where it has none in the upper layer.
     func endWalk(_ found: [UInt64: Blocks], _ inode: (UInt32) -> UInt64?) {
         var numbers: [UInt32: UInt64?] = [:]
@@ -184,12 +195,16 @@ final class UpperUsage: @unchecked Sendable {
             mutex.locked {
                 guard let entry = entries[node] else { return }
                 let difference = (seen?.blocks ?? 0) - entry.counted
-                let isQuiet = entry.turn == turn && entry.holders == 0 && seen?.isOpen != true && (seen.map { $0.blocks <= Self.large } ?? true || Self.now - entry.touched > Self.restless)
+                let isQuiet =
+                    entry.turn == turn && entry.holders == 0 && seen?.isOpen != true
+                    && (seen.map { $0.blocks <= Self.large } ?? true || Self.now - entry.touched > Self.restless)
                 if isQuiet {
                     settled += difference
                     entries[node] = nil
                     epoch &+= 1
-                } else { open += difference }
+                } else {
+                    open += difference
+                }
             }
         }
         return mutex.locked {

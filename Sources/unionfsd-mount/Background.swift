@@ -1,8 +1,8 @@
 internal import Glibc
 internal import LinuxSys
 
-/// Leaving the terminal, in two steps around the mount's first answer: `begin` forks, and the parent stays until the child
-/// says `ready`, or is gone.
+/// Leaving the terminal, in two steps around the mount's first answer: `begin` forks, and the parent stays until the
+/// child says `ready`, or is gone.
 struct Background {
     private let ready: FD
 
@@ -33,16 +33,20 @@ struct Background {
         _exit(code)
     }
 
-    /// The mount answers: standard input and output go to /dev/null, errors to `log`, and only then is the parent told, so
-    /// that an engine which waits for the end of our output gets it (docs/podman.md, contract 2).
+    /// The mount answers: standard input and output go to /dev/null, errors to `log`, and only then is the parent told,
+    /// so that an engine which waits for the end of our output gets it (docs/podman.md, contract 2).
     func answer(log: FD?) {
         do throws(Errno) {
             let null = try FD.currentDirectory.open(FileName("/dev/null"), O_RDWR)
             try null.fd.replace(.standardInput)
             try null.fd.replace(.standardOutput)
             try (log ?? null.fd).replace(.standardError)
-        } catch { /* Without /dev/null the descriptors stay; the mount is good all the same. */ }
-        do throws(Errno) { try ready.writeAll([1]) } catch { /* The parent was killed. */ }
+        } catch {
+            // Without /dev/null the descriptors stay; the mount is good all the same.
+        }
+        do throws(Errno) { try ready.writeAll([1]) } catch {
+            // The parent was killed.
+        }
         ready.close()
     }
 }

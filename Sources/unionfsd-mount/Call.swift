@@ -66,7 +66,10 @@ struct Call {
         if wantsHelp || wantsVersion { return }
         // A source before the mount point, "overlay" or "none", says nothing: the layers are in the options.
         guard let mountpoint = positionals.last, positionals.count <= 2 else {
-            throw OptionError(positionals.isEmpty ? "no mount point given" : "too many words: \(positionals.map(\.description).joined(separator: " "))")
+            throw OptionError(
+                positionals.isEmpty
+                    ? "no mount point given"
+                    : "too many words: \(positionals.map(\.description).joined(separator: " "))")
         }
         options.mountpoint = mountpoint
         try options.finish()

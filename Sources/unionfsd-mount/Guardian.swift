@@ -3,8 +3,9 @@ internal import LinuxSys
 internal import MountState
 internal import UnionFS
 
-/// The process that stays behind a mount and does nothing but wait for the one that serves, and start another when that dies (docs/takeover.md). It has all that a mount
-/// cannot be without: /dev/fuse, the records, the layers; and what a worker opens is open here too, as both have one table of descriptors.
+/// The process that stays behind a mount and does nothing but wait for the one that serves, and start another when that
+/// dies (docs/takeover.md). It has all that a mount cannot be without: /dev/fuse, the records, the layers; and what a
+/// worker opens is open here too, as both have one table of descriptors.
 ///
 /// From `run`'s first worker on it allocates nothing: it forks, waits, and forks again.
 struct Guardian {
@@ -22,17 +23,22 @@ struct Guardian {
     private static let longestPause: Int32 = 1000
 
     /// - Parameters:
-    ///   - worker: in the child; its exit status. With the number of workers before it, and when the last one was found dead.
+    ///   - worker: in the child; its exit status. With the number of workers before it, and when the last one was
+    ///     found dead.
     ///   - givesUp: in a child too: what is left to be done when no worker can serve.
     ///   - generation: the first worker's; not 0 where another program had some before.
     ///   - since: when the last one of that stopped.
     /// - Returns: the mount's exit status.
-    func run(from generation: Int = 0, since: UInt64 = 0, _ worker: (_ generation: Int, _ since: UInt64) -> Int32, givesUp: () -> Void) -> Int32 {
+    func run(
+        from generation: Int = 0, since: UInt64 = 0, _ worker: (_ generation: Int, _ since: UInt64) -> Int32,
+        givesUp: () -> Void
+    ) -> Int32 {
         Process.setName("unionfsd-guard")
-        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }
+        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */  }
         Process.holdSignals()
         Process.setKillPreference(-1000)
-        var generation = generation, failures = 0
+        var generation = generation
+        var failures = 0
         var died = since
         var request = UpgradeRequest()
         var pending: Int32 = 0
@@ -75,7 +81,9 @@ struct Guardian {
                 finish(givesUp)
                 return 1
             }
-            if failures > 0, let signal = Process.nextSignal(milliseconds: Self.pause(failures)), signal != SIGCHLD { pending = signal }
+            if failures > 0, let signal = Process.nextSignal(milliseconds: Self.pause(failures)), signal != SIGCHLD {
+                pending = signal
+            }
             generation += 1
         }
     }
@@ -106,7 +114,12 @@ struct Guardian {
             case SIGUSR1: if request.checker == 0, !request.isGranted { request.checker = beginCheck() }
             case .some(let other):
                 if request.isGranted { request.kept = other } else { Process.send(other, to: pid) }
-            case nil: if request.isGranted { Process.send(SIGKILL, to: pid) } else if let end = Process.ended(pid) { return end }
+            case nil:
+                if request.isGranted {
+                    Process.send(SIGKILL, to: pid)
+                } else if let end = Process.ended(pid) {
+                    return end
+                }
             }
         }
     }

@@ -13,9 +13,13 @@ struct Preflight {
     init(_ options: MountOptions) throws(RegistryError) {
         let isStrict = options.form == .strict
         var notes = options.notes
-        do throws(UnionError) { notes += try LayerValidation.check(options) } catch { throw RegistryError(error.message) }
+        do throws(UnionError) { notes += try LayerValidation.check(options) } catch {
+            throw RegistryError(error.message)
+        }
 
-        if !options.securityContexts.isEmpty, !Serve.hasSELinux { notes.append("the security context is ignored: this kernel runs no SELinux") }
+        if !options.securityContexts.isEmpty, !Serve.hasSELinux {
+            notes.append("the security context is ignored: this kernel runs no SELinux")
+        }
         guard let given = options.mountpoint else { throw RegistryError("no mount point given") }
         let occupied: String?
         do throws(Errno) {
@@ -28,25 +32,36 @@ struct Preflight {
         }
 
         if options.flags.contains(.lazyTime), let upper = options.upper, !Preflight.isLazy(upper) {
-            notes.append("lazytime: when times reach the disk is for the filesystem of \"\(upper)\" to say, which is mounted without it (mount -o remount,lazytime)")
+            notes.append(
+                """
+                lazytime: when times reach the disk is for the filesystem of \"\(upper)\" to say, which is \
+                mounted without it (mount -o remount,lazytime)
+                """
+            )
         }
         if let upper = options.upper, let work = options.work, !options.readOnly {
             let claim = try LayerClaim(upper: upper, work: work, refuse: isStrict)
             if let note = claim.note { notes.append(note) }
             self.claim = claim
-        } else { claim = nil }
+        } else {
+            claim = nil
+        }
         self.notes = notes
     }
 
     private static func isLazy(_ upper: FileName) -> Bool {
         do throws(Errno) {
-            guard let id = try MountTable.resolve(upper).mountID, let entry = try MountTable().entries.first(where: { $0.id == id }) else { return false }
+            guard let id = try MountTable.resolve(upper).mountID,
+                let entry = try MountTable().entries.first(where: { $0.id == id })
+            else { return false }
             return MountFlags(words: entry.superOptions).contains(.lazyTime)
         } catch { return false }
     }
 
     private static func occupied(_ mountpoint: FileName) throws(Errno) -> String? {
-        guard let top = try MountTable.top(at: mountpoint), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else { return nil }
+        guard let top = try MountTable.top(at: mountpoint), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) else {
+            return nil
+        }
         return "\"\(mountpoint)\" is a mount of unionfsd already"
     }
 

@@ -3,8 +3,8 @@ internal import MountState
 internal import UnionCore
 internal import UnionFS
 
-/// `mount -o remount,…`: other flags for a live mount. The kernel's part is mount(2), which keeps writers out as of any filesystem; the process that serves then looks at what the mount has
-/// become (`UnionFileSystem.followMount`).
+/// `mount -o remount,…`: other flags for a live mount. The kernel's part is mount(2), which keeps writers out as of any
+/// filesystem; the process that serves then looks at what the mount has become (`UnionFileSystem.followMount`).
 enum Remount {
     static func run(_ call: Call) throws(RegistryError) {
         guard let given = call.options.mountpoint else { throw RegistryError("no mount point given") }
@@ -14,13 +14,17 @@ enum Remount {
             place = try MountTable.resolve(given).path
             entry = try MountTable.top(at: place)
         } catch { throw RegistryError("mount point \"\(given)\": \(error.text)") }
-        guard let entry, entry.isFuse else { throw RegistryError("\"\(given)\" is not a mount of unionfsd: there is nothing to remount") }
+        guard let entry, entry.isFuse else {
+            throw RegistryError("\"\(given)\" is not a mount of unionfsd: there is nothing to remount")
+        }
         let record = try MountRegistry.list().last { $0.record.device == entry.device }?.record
         let present = MountFlags(entry)
         let request: RemountRequest
         do throws(OptionError) {
-            request = try RemountRequest(call.options, live: try record.map { (r) throws(OptionError) in try live(r) }, present: present,
-                                         shown: Set(entry.superOptions.bytes.split(separator: 0x2c).map { String(decoding: $0, as: UTF8.self) }), resolve: Preflight.absolute)
+            request = try RemountRequest(
+                call.options, live: try record.map { (r) throws(OptionError) in try live(r) }, present: present,
+                shown: Set(entry.superOptions.bytes.split(separator: 0x2c).map { String(decoding: $0, as: UTF8.self) }),
+                resolve: Preflight.absolute)
         } catch { throw RegistryError("\(place): \(error)") }
         var flags = request.flags
         if let record, present.contains(.readOnly), !flags.contains(.readOnly) {
@@ -28,17 +32,25 @@ enum Remount {
             if record.upper == nil {
                 Console.say("\(place) stays read-only: it has no upper layer")
                 flags.insert(.readOnly)
-            } else if record.beganReadOnly { throw RegistryError(Remount.began(place)) }
+            } else if record.beganReadOnly {
+                throw RegistryError(Remount.began(place))
+            }
         }
         if call.isFake { return }
         try change(place, to: flags)
         do throws(Errno) { try tell(place) } catch {
             do throws(RegistryError) { try change(place, to: present) } catch { Console.say(error.description) }
-            throw RegistryError(error == .readOnly ? began(place) : "\(place): the process that serves cannot follow (\(error.text)); the flags are as they were")
+            throw RegistryError(
+                error == .readOnly
+                    ? began(place)
+                    : "\(place): the process that serves cannot follow (\(error.text)); the flags are as they were")
         }
     }
     private static func began(_ place: FileName) -> String {
-        "\(place) was mounted read-only, and its upper layer is not open for writing: unmount it, and mount it without \"ro\""
+        """
+        \(place) was mounted read-only, and its upper layer is not open for writing: unmount it, and mount it \
+        without \"ro\"
+        """
     }
 
     /// What the mount was made with.
@@ -68,7 +80,8 @@ enum Remount {
         try root.fd.ioctl(UnionFileSystem.followMountCommand)
     }
 
-    /// Flags that libfuse and fusermount3 know nothing of, for a mount that was just made. Nothing of it has been served yet.
+    /// Flags that libfuse and fusermount3 know nothing of, for a mount that was just made. Nothing of it has been
+    /// served yet.
     static func setFlags(_ mountpoint: FileName, _ options: MountOptions) {
         let wanted = options.flags.intersection([.strictAccessTime, .noDirAccessTime, .lazyTime])
         guard !wanted.isEmpty, let entry = try? MountTable.top(at: mountpoint) else { return }
@@ -76,7 +89,14 @@ enum Remount {
             var flags = MountFlags(entry).union(wanted)
             if wanted.contains(.strictAccessTime) { flags.subtract([.noAccessTime, .relativeAccessTime]) }
             try Mounts.remount(mountpoint, flags: flags.rawValue)
-        } catch { Console.say("\(mountpoint): /proc/mounts does not show strictatime, nodiratime and lazytime, which only root may give a mount: \(error.text)") }
+        } catch {
+            Console.say(
+                """
+                \(mountpoint): /proc/mounts does not show strictatime, nodiratime and lazytime, which only root \
+                may give a mount: \(error.text)
+                """
+            )
+        }
     }
 
     /// As the mount is now: what a process that takes over goes by, and who is told to look.

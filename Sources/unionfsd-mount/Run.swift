@@ -22,7 +22,9 @@ struct Run {
 
     /// The exit status.
     static func main() -> Int32 {
-        if let asked = Succession.asked(Process.arguments) { return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words) }
+        if let asked = Succession.asked(Process.arguments) {
+            return takeOver(asked.file, checksOnly: asked.checksOnly, asked.words)
+        }
         Process.limitArenas()
         Process.liftFileSizeLimit()
         // An engine's descriptors are not ours to keep open (docs/podman.md, contract 2).
@@ -33,7 +35,10 @@ struct Run {
             return 64
         }
         if call.wantsHelp || call.wantsVersion {
-            Console.write(call.wantsHelp ? Call.help : "unionfsd: version \(Version.text)\nlibfuse: version \(LibraryVersion.text)\n", to: .standardOutput)
+            Console.write(
+                call.wantsHelp
+                    ? Call.help : "unionfsd: version \(Version.text)\nlibfuse: version \(LibraryVersion.text)\n",
+                to: .standardOutput)
             return 0
         }
         do throws(RegistryError) {
@@ -58,7 +63,9 @@ struct Run {
         self.call = call
         claim = preflight.claim
         _ = Process.raiseOpenFileLimit()
-        if call.options.defaultPermissions, Process.effectiveUser != 0, !Process.hasCapability(Capability.dacOverride) { Process.overrideOwnModes() }
+        if call.options.defaultPermissions, Process.effectiveUser != 0, !Process.hasCapability(Capability.dacOverride) {
+            Process.overrideOwnModes()
+        }
         do throws(UnionError) {
             layers = try LayerStack(options: call.options, ownsWork: preflight.claim?.isSole ?? false)
         } catch { throw RegistryError(error.message) }
@@ -70,13 +77,17 @@ struct Run {
             Console.say("\(error); the mount will not be listed and its statistics cannot be read")
             registration = nil
         }
-        if let registration { statistics = registration.statistics } else {
+        if let registration {
+            statistics = registration.statistics
+        } else {
             do throws(Errno) { statistics = try MountStatistics() } catch {
                 throw RegistryError("no memory for statistics: \(error.text)")
             }
         }
         do throws(RegistryError) {
-            do throws(Errno) { memory = call.options.guardian ? try UnionMemory() : nil } catch { throw RegistryError("no memory for the inode table: \(error.text)") }
+            do throws(Errno) { memory = call.options.guardian ? try UnionMemory() : nil } catch {
+                throw RegistryError("no memory for the inode table: \(error.text)")
+            }
             let session = try Run.mounted(call.options, layers, statistics, memory, preflight.mountpoint)
             self.session = session
             device = session.device
@@ -87,8 +98,10 @@ struct Run {
         record.device = Run.top(preflight.mountpoint)?.device
     }
 
-    private static func mounted(_ options: MountOptions, _ layers: LayerStack, _ statistics: MountStatistics, _ memory: UnionMemory?,
-                                _ mountpoint: FileName) throws(RegistryError) -> Session {
+    private static func mounted(
+        _ options: MountOptions, _ layers: LayerStack, _ statistics: MountStatistics, _ memory: UnionMemory?,
+        _ mountpoint: FileName
+    ) throws(RegistryError) -> Session {
         let session = try Serve.session(options, layers: layers, statistics: statistics, memory: memory)
         if options.isVolatile, let work = layers.work {
             do throws(Errno) { try VolatileMarker.set(work.fd) } catch {
@@ -110,17 +123,25 @@ struct Run {
         record = succession.record
         do throws(Errno) {
             memory = try UnionMemory(adopting: succession.memory, at: succession.address)
-            claim = if let held = succession.claim { try LayerClaim(adopting: held.upper, work: held.work, isSole: held.isSole) } else { nil }
+            claim =
+                if let held = succession.claim {
+                    try LayerClaim(adopting: held.upper, work: held.work, isSole: held.isSole)
+                } else { nil }
             device = checksOnly ? .none : try succession.device.duplicate().release()
         } catch {
-            throw RegistryError(error == .exists ? "this program has something of its own where the records must be: try again" : "what the program before has left cannot be used: \(error.text)")
+            throw RegistryError(
+                error == .exists
+                    ? "this program has something of its own where the records must be: try again"
+                    : "what the program before has left cannot be used: \(error.text)")
         }
         do throws(UnionError) {
             layers = try LayerStack(options: call.options, ownsWork: claim?.isSole ?? false, held: succession.layers)
         } catch { throw RegistryError(error.message) }
         if checksOnly {
             registration = nil
-            do throws(Errno) { statistics = try MountStatistics() } catch { throw RegistryError("no memory for statistics: \(error.text)") }
+            do throws(Errno) { statistics = try MountStatistics() } catch {
+                throw RegistryError("no memory for statistics: \(error.text)")
+            }
         } else {
             let registration = try MountRegistration(adopting: succession.id, lock: succession.lock)
             self.registration = registration
@@ -136,7 +157,9 @@ struct Run {
             let succession = try Succession(file)
             mountpoint = succession.record.mountpoint
             let call: Call
-            do throws(OptionError) { call = try Call(words) } catch { throw RegistryError("this program does not know the mount's options: \(error)") }
+            do throws(OptionError) { call = try Call(words) } catch {
+                throw RegistryError("this program does not know the mount's options: \(error)")
+            }
             let run = try Run(call, succession, checksOnly: checksOnly)
             if !checksOnly { return run.goOn(besides: before) }
             Console.write("\(Upgrade.ready)\n", to: .standardOutput)
@@ -157,7 +180,8 @@ struct Run {
         // What is running needs no descriptor any more.
         memory.program = .none
         let upgrade = upgrade(memory)
-        return guardian(memory, upgrade, Process.openDescriptors.filter { $0 < 3 || !before.contains($0) }, background: nil)
+        return guardian(
+            memory, upgrade, Process.openDescriptors.filter { $0 < 3 || !before.contains($0) }, background: nil)
     }
 
     private mutating func serve() -> Int32 {
@@ -165,7 +189,10 @@ struct Run {
         var background: Background?
         if !call.options.foreground {
             do throws(Errno) {
-                background = try Background.begin(probe: { answers() }, tell: { if call.options.tells { Console.write("process \($0)\n", to: .standardOutput) } }, abandon: { abandon() })
+                background = try Background.begin(
+                    probe: { answers() },
+                    tell: { if call.options.tells { Console.write("process \($0)\n", to: .standardOutput) } },
+                    abandon: { abandon() })
             } catch {
                 Console.say("cannot go to the background: \(error.text)")
                 return end(.failed(error))
@@ -176,15 +203,19 @@ struct Run {
         return guardian(memory, upgrade, Process.openDescriptors, background: background)
     }
 
-    private func guardian(_ memory: UnionMemory, _ upgrade: Upgrade?, _ inherited: [Int32], background: Background?) -> Int32 {
+    private func guardian(
+        _ memory: UnionMemory, _ upgrade: Upgrade?, _ inherited: [Int32], background: Background?
+    ) -> Int32 {
         var run = self
         run.record.guardian = Process.id
         memory.guardian = Process.id
-        return Guardian(memory: memory, upgrade: upgrade).run(from: memory.servingGeneration + 1, since: memory.stopped, { generation, died in
-            var run = run
-            if generation == 0, let session = run.session { return run.work(session, background) }
-            return run.goOn(memory, inherited, generation, died)
-        }, givesUp: { run.giveUp() })
+        return Guardian(memory: memory, upgrade: upgrade).run(
+            from: memory.servingGeneration + 1, since: memory.stopped,
+            { generation, died in
+                var run = run
+                if generation == 0, let session = run.session { return run.work(session, background) }
+                return run.goOn(memory, inherited, generation, died)
+            }, givesUp: { run.giveUp() })
     }
 
     /// Nil, for a mount that nobody can find, or for want of memory: then it is not to be had.
@@ -192,31 +223,41 @@ struct Run {
         guard let registration, memory.file.isValid else { return nil }
         var record = record
         record.guardian = Process.id
-        let succession = Succession(memory: memory, device: device, layers: layers, claim: claim, registration: registration, record: record)
+        let succession = Succession(
+            memory: memory, device: device, layers: layers, claim: claim, registration: registration, record: record)
         do throws(Errno) { return try Upgrade(succession, memory, mailbox: registration.mailbox) } catch { return nil }
     }
 
     /// In place of a process that died.
-    private mutating func goOn(_ memory: UnionMemory, _ inherited: [Int32], _ generation: Int, _ died: UInt64) -> Int32 {
-        let statistics = statistics, point = record.mountpoint
+    private mutating func goOn(_ memory: UnionMemory, _ inherited: [Int32], _ generation: Int, _ died: UInt64) -> Int32
+    {
+        let statistics = statistics
+        let point = record.mountpoint
         do throws(RegistryError) {
-            let session = try Serve.session(call.options, layers: layers, statistics: statistics, memory: memory, inherited: inherited, onGoingOn: {
-                memory.noteServing(generation)
-                let pause = (Clock.monotonic &- died) / 1000
-                let isUpgrade = memory.stopped == died
-                statistics.setGauge(.takeoverTime, Int(clamping: pause))
-                statistics.addGauge(isUpgrade ? .upgrades : .restarts, 1)
-                Console.say("\(point): \(isUpgrade ? "another program" : "the process that served died; process \(Process.id)") goes on after \(pause) µs")
-            })
+            let session = try Serve.session(
+                call.options, layers: layers, statistics: statistics, memory: memory, inherited: inherited,
+                onGoingOn: {
+                    memory.noteServing(generation)
+                    let pause = (Clock.monotonic &- died) / 1000
+                    let isUpgrade = memory.stopped == died
+                    statistics.setGauge(.takeoverTime, Int(clamping: pause))
+                    statistics.addGauge(isUpgrade ? .upgrades : .restarts, 1)
+                    let who = isUpgrade ? "another program" : "the process that served died; process \(Process.id)"
+                    Console.say("\(point): \(who) goes on after \(pause) µs")
+                })
             if let flags = Remount.flags(record) {
                 record.readOnly = flags.contains(.readOnly)
                 // A private mount of the layers remembers by itself.
                 if layers.upperMount == nil, let filesystem = session.filesystem as? UnionFileSystem {
-                    do throws(Errno) { try filesystem.follow(flags) } catch { throw RegistryError("the flags of the mount: \(error.text)") }
+                    do throws(Errno) { try filesystem.follow(flags) } catch {
+                        throw RegistryError("the flags of the mount: \(error.text)")
+                    }
                 }
             }
             do throws(SessionError) {
-                try session.resume(OwnedFD(adopting: device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings, at: point, superblock: record.device)
+                try session.resume(
+                    OwnedFD(adopting: device.raw), initRequest: memory.initRequest, hasRings: memory.hasRings,
+                    at: point, superblock: record.device)
             } catch {
                 // Unmounted meanwhile.
                 if error.errno == .noDevice { return end(.unmounted) }
@@ -231,7 +272,12 @@ struct Run {
 
     /// No process can serve this mount any more: better gone than in the way.
     private func giveUp() {
-        Console.say("\(record.mountpoint): given up: processes died again and again before they could serve, or could not go on (see above)")
+        Console.say(
+            """
+            \(record.mountpoint): given up: processes died again and again before they could serve, or could \
+            not go on (see above)
+            """
+        )
         layers.close()
         abandon()
         registration?.remove()
@@ -243,12 +289,16 @@ struct Run {
             guard let flags = Remount.flags(record) else { return nil }
             var now = record
             now.readOnly = flags.contains(.readOnly)
-            do throws(Errno) { try registration?.update(now) } catch { Console.say("\(now.mountpoint): what is listed of it is old: \(error.text)") }
+            do throws(Errno) { try registration?.update(now) } catch {
+                Console.say("\(now.mountpoint): what is listed of it is old: \(error.text)")
+            }
             return flags
         }
         statistics.noteProcess()
-        do throws(Errno) { try registration?.update(record) } catch { Console.say("\(record.mountpoint) is listed without its process: \(error.text)") }
-        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */ }
+        do throws(Errno) { try registration?.update(record) } catch {
+            Console.say("\(record.mountpoint) is listed without its process: \(error.text)")
+        }
+        do throws(Errno) { try Process.changeDirectory("/") } catch { /* "/" is always there. */  }
         // Modes come with the requests as they are to be.
         Process.setUmask(0)
         Process.setName("unionfsd")
@@ -270,7 +320,9 @@ struct Run {
     private func announce(_ session: Session, _ background: Background?) throws(Errno) {
         var log: FD?
         if background != nil { do throws(Errno) { log = try registration?.openLog().release() } catch {} }
-        let point = record.mountpoint, debug = call.options.debug, logFile = log
+        let point = record.mountpoint
+        let debug = call.options.debug
+        let logFile = log
         try Thread {
             guard session.waitUntilReady() else { return }
             if debug { Console.say("\(point) is mounted") }

@@ -6,11 +6,15 @@ internal import UnionFS
 
 /// The one place where the mount's options meet what serves it.
 enum Serve {
-    static func session(_ options: MountOptions, layers: LayerStack, statistics: MountStatistics, memory: UnionMemory?, inherited: [Int32] = [],
-                        onGoingOn: (@Sendable () -> Void)? = nil) throws(RegistryError) -> Session {
+    static func session(
+        _ options: MountOptions, layers: LayerStack, statistics: MountStatistics, memory: UnionMemory?,
+        inherited: [Int32] = [],
+        onGoingOn: (@Sendable () -> Void)? = nil
+    ) throws(RegistryError) -> Session {
         let filesystem: UnionFileSystem
         do throws(Errno) {
-            filesystem = try UnionFileSystem(layers: layers, options: options, statistics: statistics, memory: memory, inherited: inherited)
+            filesystem = try UnionFileSystem(
+                layers: layers, options: options, statistics: statistics, memory: memory, inherited: inherited)
         } catch { throw RegistryError("no memory for the inode table, or it cannot be read: \(error.text)") }
         filesystem.onGoingOn = onGoingOn
         // A child whose parent is gone has another.
@@ -32,11 +36,12 @@ enum Serve {
         fuse.allowOther = options.allowOther ?? (isPrivileged || mayAllowOther)
         fuse.defaultPermissions = options.defaultPermissions
         fuse.threads = options.threads
-        fuse.transport = switch options.transport {
-        case .auto: .automatic
-        case .dev: .device
-        case .uring: .ring
-        }
+        fuse.transport =
+            switch options.transport {
+            case .auto: .automatic
+            case .dev: .device
+            case .uring: .ring
+            }
         if options.flags.contains(.synchronous) { fuse.more.append("sync") }
         if options.flags.contains(.dirSync) { fuse.more.append("dirsync") }
         if hasSELinux { fuse.more += options.securityContexts }

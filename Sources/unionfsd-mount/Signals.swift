@@ -3,15 +3,17 @@ internal import Glibc
 internal import LinuxSys
 internal import MountState
 
-/// SIGTERM, SIGINT and SIGHUP unmount: new opens fail from then on, and the process ends with the last open file. A second
-/// one ends it at once. SIGUSR1, from the guardian alone, makes room for another program.
+/// SIGTERM, SIGINT and SIGHUP unmount: new opens fail from then on, and the process ends with the last open file. A
+/// second one ends it at once. SIGUSR1, from the guardian alone, makes room for another program.
 enum Signals {
     static func end(_ session: Session, hasGuardian: Bool) throws(Errno) {
         Process.ignoreSignal(SIGPIPE)
         // What a lease sends its holder (`FD.hasNoWriter`).
         Process.ignoreSignal(SIGIO)
         let pipe = try Process.pipe()
-        for signal in [SIGTERM, SIGINT, SIGHUP] + (hasGuardian ? [SIGUSR1] : []) { try Process.sendSignal(signal, to: pipe.write) }
+        for signal in [SIGTERM, SIGINT, SIGHUP] + (hasGuardian ? [SIGUSR1] : []) {
+            try Process.sendSignal(signal, to: pipe.write)
+        }
         let wake = pipe.read
         try Thread(stack: 128 << 10) {
             guard let signal = received(wake) else { return }

@@ -3,11 +3,14 @@ internal import LinuxSys
 internal import MountState
 internal import UnionFS
 
-/// Another program in the place of this one, behind a mount that goes on (docs/takeover.md, "Another program"). The guardian's part:
+/// Another program in the place of this one, behind a mount that goes on (docs/takeover.md, "Another program"). The
+/// guardian's part:
 ///
 /// 1. `unionfsd upgrade` leaves the program's path in `RUN/ID/program` and sends SIGUSR1.
-/// 2. A child starts that program to see whether it can go on (`prepare`), while the worker serves. What it says against it is in `RUN/ID/answer` then.
-/// 3. The worker stops when it has answered what it received, and the guardian executes the program (`execute`), with all that is open.
+/// 2. A child starts that program to see whether it can go on (`prepare`), while the worker serves. What it says
+///   against it is in `RUN/ID/answer` then.
+/// 3. The worker stops when it has answered what it received, and the guardian executes the program (`execute`), with
+///   all that is open.
 final class Upgrade {
     private let succession: Succession
     private let memory: UnionMemory
@@ -46,7 +49,9 @@ final class Upgrade {
     /// In a child with descriptors of its own: the guardian's are the worker's too. True: `execute` may be called.
     func prepare(_ failure: Errno?) -> Bool {
         let answer: OwnedFD
-        do throws(Errno) { answer = try mailbox.open("answer.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600) } catch { return false }
+        do throws(Errno) {
+            answer = try mailbox.open("answer.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        } catch { return false }
         do throws(Errno) {
             if let failure { throw failure }
             let program = memory.program
@@ -66,15 +71,21 @@ final class Upgrade {
             case .code(0):
                 // Any program may end well; one that says this means it.
                 let said = try mailbox.open("answer.new", O_RDONLY | O_NOFOLLOW)
-                if try said.fd.readAll(limit: 1 << 16).split(separator: 0x0a).contains(where: { $0.elementsEqual(Self.ready.utf8) }) {
+                if try said.fd.readAll(limit: 1 << 16).split(separator: 0x0a).contains(where: {
+                    $0.elementsEqual(Self.ready.utf8)
+                }) {
                     return true
                 }
                 try answer.fd.writeAll(Array("\(path) is no unionfsd-mount\n".utf8))
             case .code: break
-            case .signal(let number): try answer.fd.writeAll(Array("\(path) was ended by signal \(number) when it was asked whether it can go on\n".utf8))
+            case .signal(let number):
+                try answer.fd.writeAll(
+                    Array("\(path) was ended by signal \(number) when it was asked whether it can go on\n".utf8))
             }
         } catch {
-            do throws(Errno) { try answer.fd.writeAll(Array("the program cannot be opened or started: \(error.text)\n".utf8)) } catch {}
+            do throws(Errno) {
+                try answer.fd.writeAll(Array("the program cannot be opened or started: \(error.text)\n".utf8))
+            } catch {}
         }
         do throws(Errno) { try mailbox.rename(NameRef("answer.new"), to: mailbox, NameRef("answer")) } catch {}
         return false

@@ -1,7 +1,7 @@
 internal import LinuxSys
 
-/// `workdir/work/incompat/volatile/dirty`, as overlayfs has it (ovl_create_volatile_dirty): while it is there nothing was
-/// synced, and neither we (LayerValidation) nor the kernel's overlayfs mount the upper layer again.
+/// `workdir/work/incompat/volatile/dirty`, as overlayfs has it (ovl_create_volatile_dirty): while it is there nothing
+/// was synced, and neither we (LayerValidation) nor the kernel's overlayfs mount the upper layer again.
 ///
 /// Overlayfs leaves it for ever. We take it away at an unmount in order: what was written is in the page cache then, as
 /// any program's files are that did not call fsync(2).
@@ -11,7 +11,9 @@ enum VolatileMarker {
         let incompat = try work.openDirectory(NameRef("incompat"))
         try make(incompat.fd, NameRef("volatile"))
         let volatile = try incompat.fd.openDirectory(NameRef("volatile"))
-        do throws(Errno) { try volatile.fd.makeNode(NameRef("dirty"), mode: 0o100600) } catch { if error != .exists { throw error } }
+        do throws(Errno) { try volatile.fd.makeNode(NameRef("dirty"), mode: 0o100600) } catch {
+            if error != .exists { throw error }
+        }
     }
 
     static func clear(_ work: FD) throws(Errno) {
@@ -23,6 +25,8 @@ enum VolatileMarker {
     }
 
     private static func make(_ directory: FD, _ name: NameRef) throws(Errno) {
-        do throws(Errno) { try directory.makeDirectory(name, mode: 0o700) } catch { if error != .exists { throw error } }
+        do throws(Errno) { try directory.makeDirectory(name, mode: 0o700) } catch {
+            if error != .exists { throw error }
+        }
     }
 }

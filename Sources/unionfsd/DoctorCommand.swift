@@ -26,7 +26,8 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what this machine offers, and what it costs to lack it.",
         discussion: """
-            Looks at the kernel, at this user's rights and at the filesystem that layers would lie on, by trying; what it makes \
+            Looks at the kernel, at this user's rights and at the filesystem that layers would lie on, by trying; \
+            what it makes \
             for that it removes. Exit status 1 when nothing can be mounted here.
 
             For the directory where layers are to be:
@@ -36,21 +37,32 @@ struct Doctor: ParsableCommand {
     @Flag(name: .long, help: "As JSON.")
     var json = false
 
-    @Argument(help: ArgumentHelp("Where layers are to be; without it $TMPDIR or /var/tmp.", valueName: "dir"), completion: .directory)
+    @Argument(
+        help: ArgumentHelp("Where layers are to be; without it $TMPDIR or /var/tmp.", valueName: "dir"),
+        completion: .directory)
     var directory: String?
 
     func run() throws {
         let place = directory.map(Words.name) ?? Process.environment("TMPDIR") ?? "/var/tmp"
-        let findings = DoctorKernel.findings() + DoctorUser.findings() + DoctorDirectory.findings(place) + DoctorMounts.findings()
+        let findings =
+            DoctorKernel.findings() + DoctorUser.findings() + DoctorDirectory.findings(place) + DoctorMounts.findings()
         let canMount = !findings.contains { $0.verdict == .bad }
         if json {
-            print(JSON.object([
-                ("can_mount", .bool(canMount)),
-                ("checks", .array(findings.map { f in
-                    .object([("check", .string(f.key)), ("verdict", .string(f.verdict.rawValue)), ("found", .string(f.found)),
-                             ("advice", f.advice.map { .string($0) } ?? .null)])
-                })),
-            ]).text())
+            print(
+                JSON.object([
+                    ("can_mount", .bool(canMount)),
+                    (
+                        "checks",
+                        .array(
+                            findings.map { f in
+                                .object([
+                                    ("check", .string(f.key)), ("verdict", .string(f.verdict.rawValue)),
+                                    ("found", .string(f.found)),
+                                    ("advice", f.advice.map { .string($0) } ?? .null),
+                                ])
+                            })
+                    ),
+                ]).text())
         } else {
             let width = findings.map(\.topic.count).max() ?? 0
             for f in findings {
@@ -64,12 +76,16 @@ struct Doctor: ParsableCommand {
 
     /// The first line of a small file of /proc, /sys or /etc.
     static func line(_ path: String) -> String? {
-        guard let file = try? FD.currentDirectory.open(FileName(path), 0), let bytes = try? file.fd.readAll() else { return nil }
+        guard let file = try? FD.currentDirectory.open(FileName(path), 0), let bytes = try? file.fd.readAll() else {
+            return nil
+        }
         return String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)
     }
 
     static func lines(_ path: String) -> [String] {
-        guard let file = try? FD.currentDirectory.open(FileName(path), 0), let bytes = try? file.fd.readAll() else { return [] }
+        guard let file = try? FD.currentDirectory.open(FileName(path), 0), let bytes = try? file.fd.readAll() else {
+            return []
+        }
         return bytes.split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }
     }
 

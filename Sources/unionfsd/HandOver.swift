@@ -3,11 +3,15 @@ internal import MountState
 
 /// The way to `unionfsd-mount`, which serves: this program parses, shows and advises, and never stays behind a mount.
 enum HandOver {
-    private static let subcommands = ["mount", "umount", "list", "stats", "upgrade", "image", "volume", "system", "create", "start", "stop", "rm", "ps", "ls", "inspect", "exec", "run", "diff", "commit", "cp", "export",
-                                      "supervise", "unshare", "doctor", "version", "help"]
+    private static let subcommands = [
+        "mount", "umount", "list", "stats", "upgrade", "image", "volume", "system", "create", "start", "stop", "rm",
+        "ps", "ls", "inspect", "exec", "run", "diff", "commit", "cp", "export",
+        "supervise", "unshare", "doctor", "version", "help",
+    ]
 
     /// True when an engine or mount(8) calls: under another name (`fuse-overlayfs`, `mount.fuse.unionfsd`), or as
-    /// `unionfsd [SOURCE] MNT -o OPTIONS`, which is what `mount_program = "/usr/bin/unionfsd"` and mount.fuse3(8) make of us.
+    /// `unionfsd [SOURCE] MNT -o OPTIONS`, which is what `mount_program = "/usr/bin/unionfsd"` and mount.fuse3(8) make
+    /// of us.
     static func isPlainForm(_ words: [FileName]) -> Bool {
         guard let first = words.first else { return false }
         let name = first.bytes.split(separator: 0x2f).last ?? []

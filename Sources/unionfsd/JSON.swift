@@ -26,7 +26,9 @@ enum JSON {
         case .null: out += "null"
         case .raw(let text): out += text
         case .array(let values):
-            JSON.list("[", "]", values.count, to: &out, indent: indent) { i, out, deeper in values[i].write(to: &out, indent: deeper) }
+            JSON.list("[", "]", values.count, to: &out, indent: indent) { i, out, deeper in
+                values[i].write(to: &out, indent: deeper)
+            }
         case .object(let members):
             JSON.list("{", "}", members.count, to: &out, indent: indent) { i, out, deeper in
                 JSON.quote(members[i].0, to: &out)
@@ -36,8 +38,10 @@ enum JSON {
         }
     }
 
-    private static func list(_ open: String, _ close: String, _ count: Int, to out: inout String, indent: Int?,
-                             _ element: (Int, inout String, Int?) -> Void) {
+    private static func list(
+        _ open: String, _ close: String, _ count: Int, to out: inout String, indent: Int?,
+        _ element: (Int, inout String, Int?) -> Void
+    ) {
         out += open
         for i in 0..<count {
             if i > 0 { out += "," }
@@ -61,7 +65,9 @@ enum JSON {
                 if scalar.value < 0x20 || scalar.value == 0x7f {
                     let hex = String(scalar.value, radix: 16)
                     out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-                } else { out.unicodeScalars.append(scalar) }
+                } else {
+                    out.unicodeScalars.append(scalar)
+                }
             }
         }
         out += "\""

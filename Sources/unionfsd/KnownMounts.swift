@@ -8,7 +8,9 @@ enum KnownMounts {
 
     /// Oldest first.
     static func list() throws(RegistryError) -> [RegisteredMount] {
-        (try MountRegistry.list() + MountRegistry.list(in: Store.mountDirectory(store))).sorted { $0.record.start < $1.record.start }
+        (try MountRegistry.list() + MountRegistry.list(in: Store.mountDirectory(store))).sorted {
+            $0.record.start < $1.record.start
+        }
     }
     /// The one that a path lies on, or whose mount point it is.
     static func find(_ path: FileName) throws(RegistryError) -> RegisteredMount? {

@@ -6,7 +6,8 @@ struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the mounts of this user.",
         discussion: """
-            Each with its layers, its age and its process. "dead" is a mount whose process is gone: every access fails until \
+            Each with its layers, its age and its process. "dead" is a mount whose process is gone: every access \
+            fails until \
             it is unmounted. A mount of another mount namespace, a container's own for one, is marked so.
             """)
 
@@ -30,8 +31,10 @@ struct List: ParsableCommand {
 
     /// SIGSTOP or a debugger: alive, and serving nobody.
     private static func isStopped(_ pid: Int32) -> Bool {
-        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0), let text = try? file.fd.readAll(),
-              let end = text.lastIndex(of: UInt8(ascii: ")")), end + 2 < text.count else { return false }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/stat"), 0),
+            let text = try? file.fd.readAll(),
+            let end = text.lastIndex(of: UInt8(ascii: ")")), end + 2 < text.count
+        else { return false }
         return text[end + 2] == UInt8(ascii: "T") || text[end + 2] == UInt8(ascii: "t")
     }
 
@@ -43,7 +46,9 @@ struct List: ParsableCommand {
         if record.readOnly { head += ", read-only" }
         if !mount.isVisible { head += ", in another mount namespace" }
         var lines = [head]
-        func put(_ key: String, _ value: FileName) { lines.append("    \(key)\(String(repeating: " ", count: 7 - key.count))\(value)") }
+        func put(_ key: String, _ value: FileName) {
+            lines.append("    \(key)\(String(repeating: " ", count: 7 - key.count))\(value)")
+        }
         if let upper = record.upper { put("upper", upper) }
         if let work = record.work { put("work", work) }
         for layer in record.lower { put("lower", layer) }

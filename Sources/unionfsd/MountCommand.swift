@@ -18,23 +18,32 @@ struct Mount: ParsableCommand {
               unionfsd mount --lower app --lower base root
             """)
 
-    @Option(name: .long, help: ArgumentHelp("A read-only layer. Give it again for the layer below.", valueName: "dir"),
-            completion: .directory)
+    @Option(
+        name: .long, help: ArgumentHelp("A read-only layer. Give it again for the layer below.", valueName: "dir"),
+        completion: .directory)
     var lower: [String] = []
 
-    @Option(name: .long, help: ArgumentHelp("A layer that only lends data to metacopy files of the layers above. Again for the one below.",
-                                            valueName: "dir"), completion: .directory)
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A layer that only lends data to metacopy files of the layers above. Again for the one below.",
+            valueName: "dir"), completion: .directory)
     var data: [String] = []
 
     @Option(name: .long, help: ArgumentHelp("The layer that is written.", valueName: "dir"), completion: .directory)
     var upper: String?
 
-    @Option(name: .long, help: ArgumentHelp("An empty directory beside the upper layer, on the same filesystem.", valueName: "dir"),
-            completion: .directory)
+    @Option(
+        name: .long,
+        help: ArgumentHelp("An empty directory beside the upper layer, on the same filesystem.", valueName: "dir"),
+        completion: .directory)
     var work: String?
 
-    @Option(name: [.customShort("o"), .customLong("option")],
-            help: ArgumentHelp("Options as overlayfs and fuse-overlayfs spell them, with commas between them; see unionfsd(1).", valueName: "options"))
+    @Option(
+        name: [.customShort("o"), .customLong("option")],
+        help: ArgumentHelp(
+            "Options as overlayfs and fuse-overlayfs spell them, with commas between them; see unionfsd(1).",
+            valueName: "options"))
     var options: [String] = []
 
     @Flag(name: [.short, .long], help: "Stay in the foreground; Ctrl-C unmounts.")
@@ -49,14 +58,18 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Sync nothing: faster, and after a crash the upper layer is not used again.")
     var volatile = false
 
-    @Option(name: .long, help: ArgumentHelp("What is on the disk when: auto, strict or volatile; see unionfsd(1).", valueName: "mode"),
-            completion: .list(["auto", "strict", "volatile"]))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("What is on the disk when: auto, strict or volatile; see unionfsd(1).", valueName: "mode"),
+        completion: .list(["auto", "strict", "volatile"]))
     var fsync: String?
 
     @Flag(name: .long, help: "Do not rename directories of lower layers: EXDEV, and mv copies (redirect_dir=off).")
     var noRedirects = false
 
-    @Flag(name: .long, help: "Copy a file's data up only when the data change; follow layers that have such files (metacopy=on).")
+    @Flag(
+        name: .long,
+        help: "Copy a file's data up only when the data change; follow layers that have such files (metacopy=on).")
     var metacopy = false
 
     @Option(name: .long, help: ArgumentHelp("Threads that take requests.", valueName: "number"))
@@ -68,7 +81,9 @@ struct Mount: ParsableCommand {
     func run() throws {
         var arguments: [FileName] = ["--strict"]
         func option(_ bytes: [UInt8]) { arguments += ["-o", FileName(bytes: bytes)] }
-        func path(_ key: String, _ value: String) { option(Array("\(key)=".utf8) + OptionText.escaped(Words.name(value))) }
+        func path(_ key: String, _ value: String) {
+            option(Array("\(key)=".utf8) + OptionText.escaped(Words.name(value)))
+        }
 
         for words in options { arguments += ["-o", Words.name(words)] }
         for layer in lower { path("lowerdir+", layer) }

@@ -11,11 +11,15 @@ struct ProgramChange {
 
     /// The pause that callers may have seen, in microseconds.
     func run(_ program: FileName) throws(RegistryError) -> UInt64 {
-        guard mount.state == .alive else { throw RegistryError("nobody serves it: unmount it (unionfsd umount \(mount.record.mountpoint))") }
+        guard mount.state == .alive else {
+            throw RegistryError("nobody serves it: unmount it (unionfsd umount \(mount.record.mountpoint))")
+        }
         let guardian = mount.record.guardian
         guard guardian > 0, isGuardian(guardian) else {
-            throw RegistryError(guardian > 0 ? "its guardian is gone, or of another process namespace: unmount, and mount again"
-                                : "it has no guardian (guardian=off, or an older version): unmount, and mount again")
+            throw RegistryError(
+                guardian > 0
+                    ? "its guardian is gone, or of another process namespace: unmount, and mount again"
+                    : "it has no guardian (guardian=off, or an older version): unmount, and mount again")
         }
         let before = try upgrades()
         do throws(Errno) { try ask(program, guardian) } catch { throw RegistryError("\(mount.path): \(error.text)") }
@@ -48,13 +52,17 @@ struct ProgramChange {
     }
 
     private func statistics() throws(RegistryError) -> StatisticsSnapshot {
-        do throws(StatisticsError) { return try MountRegistry.statistics(of: mount) } catch { throw RegistryError("its statistics cannot be read") }
+        do throws(StatisticsError) { return try MountRegistry.statistics(of: mount) } catch {
+            throw RegistryError("its statistics cannot be read")
+        }
     }
     private func upgrades() throws(RegistryError) -> Int64 { try statistics().gauge(.upgrades) }
 
     /// A number from another process namespace, or one that was given out again, is not to be signalled.
     private func isGuardian(_ pid: Int32) -> Bool {
-        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/comm"), 0), let text = try? file.fd.readAll() else { return false }
+        guard let file = try? FD.currentDirectory.open(FileName("/proc/\(pid)/comm"), 0),
+            let text = try? file.fd.readAll()
+        else { return false }
         return text.starts(with: "unionfsd-guard".utf8)
     }
 }

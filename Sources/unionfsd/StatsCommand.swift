@@ -6,7 +6,8 @@ struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stats", abstract: "Show what a mount has done: copies, requests, times.",
         discussion: """
-            The counters are in shared memory: reading them asks nothing of the mount, which may be busy, stopped or dead.
+            The counters are in shared memory: reading them asks nothing of the mount, which may be busy, stopped or \
+            dead.
 
             All mounts and containers in one table, and what they do at the moment:
               unionfsd stats
@@ -31,7 +32,10 @@ struct Stats: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Seconds between two looks with --watch.", valueName: "seconds"))
     var interval = 1
 
-    @Argument(help: ArgumentHelp("A mount point, any path in the mount, or a container's name. Without it: all mounts, in a table.", valueName: "mnt"), completion: .directory)
+    @Argument(
+        help: ArgumentHelp(
+            "A mount point, any path in the mount, or a container's name. Without it: all mounts, in a table.",
+            valueName: "mnt"), completion: .directory)
     var mountpoint: String?
 
     func validate() throws {
@@ -63,7 +67,11 @@ struct Stats: ParsableCommand {
         do throws(RegistryError) {
             guard let mountpoint else { return try KnownMounts.list() }
             if let mount = try KnownMounts.find(Words.name(mountpoint)) { return [mount] }
-            if let place = StatsTable.place(of: mountpoint), let mount = try KnownMounts.list().first(where: { $0.record.mountpoint == place }) { return [mount] }
+            if let place = StatsTable.place(of: mountpoint),
+                let mount = try KnownMounts.list().first(where: { $0.record.mountpoint == place })
+            {
+                return [mount]
+            }
         } catch { throw Failure.because(error.description) }
         if seen { return nil }
         throw Failure.because("\"\(mountpoint ?? "")\" is not a mount of unionfsd (unionfsd list shows them)")
@@ -72,15 +80,23 @@ struct Stats: ParsableCommand {
     private func show(_ read: [(RegisteredMount, StatisticsSnapshot)], _ earlier: [FileName: StatisticsSnapshot]) {
         if json {
             let objects = read.map { StatsJSON.object($0.0, $0.1) }
-            if mountpoint != nil, let only = objects.first { print(only.text(compact: watch)) } else { print(JSON.array(objects).text(compact: watch)) }
+            if mountpoint != nil, let only = objects.first {
+                print(only.text(compact: watch))
+            } else {
+                print(JSON.array(objects).text(compact: watch))
+            }
         } else {
             // Home, and away with what was there.
             if watch && FD.standardOutput.isTerminal { print("\u{1b}[H\u{1b}[J", terminator: "") }
             if mountpoint == nil {
-                print(StatsTable.lines(read.map { (mount: $0.0, now: $0.1) }, since: earlier, seconds: interval).joined(separator: "\n"))
+                print(
+                    StatsTable.lines(read.map { (mount: $0.0, now: $0.1) }, since: earlier, seconds: interval).joined(
+                        separator: "\n"))
                 return StandardOutput.flush()
             }
-            print(read.map { StatsText.report($0.0, $0.1, since: earlier[$0.0.id], seconds: interval) }.joined(separator: "\n\n"))
+            print(
+                read.map { StatsText.report($0.0, $0.1, since: earlier[$0.0.id], seconds: interval) }.joined(
+                    separator: "\n\n"))
         }
         StandardOutput.flush()
     }

@@ -14,7 +14,8 @@ enum StatsJSON {
             ("requests", .object(s.requests.map { ($0.name, request($0)) })),
         ]
         if let size = StatsTable.size(mount) { members.append(("writable_bytes", .uint(size))) }
-        members.append(("oldest_request_us", mount.state == .alive ? s.oldestRequest.map { .uint($0 / 1000) } ?? .null : .null))
+        members.append(
+            ("oldest_request_us", mount.state == .alive ? s.oldestRequest.map { .uint($0 / 1000) } ?? .null : .null))
         for gauge in Gauge.allCases { members.append((gauge.name, .int(s.gauge(gauge)))) }
         return .object(members)
     }
@@ -24,7 +25,13 @@ enum StatsJSON {
             ("total", .uint(s.copyUps)),
             ("failed", .uint(s.copyUpFailures)),
             ("by_cause", .object(CopyUpCause.allCases.map { ($0.name, .uint(s.copyUps($0))) })),
-            ("failed_by_cause", .object(CopyUpCause.allCases.filter { s.copyUpFailures($0) > 0 }.map { ($0.name, .uint(s.copyUpFailures($0))) })),
+            (
+                "failed_by_cause",
+                .object(
+                    CopyUpCause.allCases.filter { s.copyUpFailures($0) > 0 }.map {
+                        ($0.name, .uint(s.copyUpFailures($0)))
+                    })
+            ),
             ("files", .uint(s.copiedFiles)),
             ("directories", .uint(s.copyUps(.directory))),
             ("symlinks", .uint(s.copyUps(.symlink))),
@@ -45,14 +52,17 @@ enum StatsJSON {
     private static func times(_ t: TimeSummary, suffix: String = "") -> [(String, JSON)] {
         func us(_ n: UInt64) -> JSON { .uint(n / 1000 + (n % 1000 == 0 ? 0 : 1)) }
         return [
-            ("p50\(suffix)", us(t.percentile(0.5))), ("p90\(suffix)", us(t.percentile(0.9))), ("p99\(suffix)", us(t.percentile(0.99))),
-            ("max\(suffix)", us(t.maximumNanoseconds)), ("mean\(suffix)", us(t.meanNanoseconds)), ("total\(suffix)", us(t.totalNanoseconds)),
+            ("p50\(suffix)", us(t.percentile(0.5))), ("p90\(suffix)", us(t.percentile(0.9))),
+            ("p99\(suffix)", us(t.percentile(0.99))),
+            ("max\(suffix)", us(t.maximumNanoseconds)), ("mean\(suffix)", us(t.meanNanoseconds)),
+            ("total\(suffix)", us(t.totalNanoseconds)),
         ]
     }
 
     private static func histogram(_ t: TimeSummary) -> JSON {
-        .array(t.decades.map { row in
-            .object([("up_to", row.upToMicroseconds.map { .uint($0) } ?? .null), ("count", .uint(row.count))])
-        })
+        .array(
+            t.decades.map { row in
+                .object([("up_to", row.upToMicroseconds.map { .uint($0) } ?? .null), ("count", .uint(row.count))])
+            })
     }
 }

@@ -22,12 +22,20 @@ struct Umount: ParsableCommand {
     func run() throws {
         let path = Words.name(mountpoint)
         let mount: RegisteredMount?
-        do throws(RegistryError) { mount = try KnownMounts.find(path) } catch { throw Failure.because(error.description) }
+        do throws(RegistryError) { mount = try KnownMounts.find(path) } catch {
+            throw Failure.because(error.description)
+        }
         let target = try place(path, mount)
         do throws(Errno) { try Mounts.unmount(target, lazily: lazy) } catch {
             switch error {
             case .notPermitted, .accessDenied: try byHelper(target)
-            case .busy: throw Failure.because("\"\(target)\" is busy: a process has a file open in it or works in it (see fuser -m); end it, or use --lazy")
+            case .busy:
+                throw Failure.because(
+                    """
+                    \"\(target)\" is busy: a process has a file open in it or works in it (see fuser -m); end \
+                    it, or use --lazy
+                    """
+                )
             default: throw Failure.because("\"\(target)\" cannot be unmounted: \(error.text)")
             }
         }
@@ -39,17 +47,33 @@ struct Umount: ParsableCommand {
         let resolved = (try? MountTable.resolve(path).path) ?? path
         if let mount {
             if !mount.isVisible {
-                throw Failure.because("\"\(mount.record.mountpoint)\" is not mounted here but in another mount namespace. A container's ends with unionfsd stop; else: nsenter -t \(mount.record.pid)\(Process.effectiveUser == 0 ? "" : " -U --preserve-credentials") -m unionfsd umount \(mount.record.mountpoint)")
+                throw Failure.because(
+                    """
+                    \"\(mount.record.mountpoint)\" is not mounted here but in another mount namespace. A \
+                    container's ends with unionfsd stop; else: nsenter -t \
+                    \(mount.record.pid)\(Process.effectiveUser == 0 ? "" : " -U --preserve-credentials") -m \
+                    unionfsd umount \(mount.record.mountpoint)
+                    """
+                )
             }
-            if resolved != mount.record.mountpoint, let top = try? MountTable.top(at: resolved), top.device == mount.record.device { return resolved }
+            if resolved != mount.record.mountpoint, let top = try? MountTable.top(at: resolved),
+                top.device == mount.record.device
+            {
+                return resolved
+            }
             guard resolved == mount.record.mountpoint else {
-                throw Failure.because("\"\(path)\" lies inside a mount; name its mount point: \(mount.record.mountpoint)")
+                throw Failure.because(
+                    "\"\(path)\" lies inside a mount; name its mount point: \(mount.record.mountpoint)")
             }
             return resolved
         }
         // One without an entry: made by another user, or where there was no run directory.
-        if let top = try? MountTable.top(at: resolved), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) { return resolved }
-        if (try? path.withRef { (p) throws(Errno) in try FD.currentDirectory.status(p) }) == nil, (try? MountTable.resolve(path)) == nil {
+        if let top = try? MountTable.top(at: resolved), top.type.bytes.elementsEqual("fuse.unionfsd".utf8) {
+            return resolved
+        }
+        if (try? path.withRef { (p) throws(Errno) in try FD.currentDirectory.status(p) }) == nil,
+            (try? MountTable.resolve(path)) == nil
+        {
             throw Failure.because("\"\(path)\" does not exist")
         }
         throw Failure.because("\"\(path)\" is not a mount of unionfsd (unionfsd list shows them)")
@@ -76,12 +100,18 @@ struct Umount: ParsableCommand {
         while MountRegistry.isServed(mount) {
             if lazy && Clock.monotonic > end { return }
             if Clock.monotonic > end {
-                throw Failure.because("\"\(mount.record.mountpoint)\" is unmounted, but its process \(mount.record.pid) is still at work: wait for it before you use the upper layer")
+                throw Failure.because(
+                    """
+                    \"\(mount.record.mountpoint)\" is unmounted, but its process \(mount.record.pid) is still \
+                    at work: wait for it before you use the upper layer
+                    """
+                )
             }
             Process.sleep(milliseconds: 5)
         }
         // The guardian has the layers open until it is gone itself, a moment later.
-        let guardian = mount.record.guardian, soon = min(end, Clock.monotonic + 2_000_000_000)
+        let guardian = mount.record.guardian
+        let soon = min(end, Clock.monotonic + 2_000_000_000)
         while guardian > 1, Process.isRunning(guardian), Clock.monotonic <= soon { Process.sleep(milliseconds: 2) }
         // Of a process that died, nobody else takes the entry away.
         MountRegistry.remove(mount)

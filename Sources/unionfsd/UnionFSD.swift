@@ -1,14 +1,15 @@
 internal import ArgumentParser
 internal import MountState
 
-/// The command line. What each word does is said here and nowhere else: help, the man page and the shell completions are
-/// made from it (scripts/generate-docs).
+/// The command line. What each word does is said here and nowhere else: help, the man page and the shell completions
+/// are made from it (scripts/generate-docs).
 struct UnionFSD: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "unionfsd",
         abstract: "Mount a writable union of directories.",
         discussion: """
-            A union shows several directories as one. The lower ones are never written; whatever is changed is first copied \
+            A union shows several directories as one. The lower ones are never written; whatever is changed is first \
+            copied \
             to the upper one.
 
             Try it:
@@ -26,9 +27,16 @@ struct UnionFSD: ParsableCommand {
         version: "unionfsd: version \(Version.text)",
         groupedSubcommands: [
             CommandGroup(name: "Mounts", subcommands: [Mount.self, Umount.self, List.self, Stats.self, Upgrade.self]),
-            CommandGroup(name: "Containers", subcommands: [Run.self, Create.self, Start.self, Exec.self, Stop.self, Remove.self, ListContainers.self, Inspect.self, Diff.self, Commit.self, Copy.self,
-                                                           Export.self]),
-            CommandGroup(name: "Images and volumes", subcommands: [Image.self, Volume.self, System.self, Supervise.self, Unshare.self]),
+            CommandGroup(
+                name: "Containers",
+                subcommands: [
+                    Run.self, Create.self, Start.self, Exec.self, Stop.self, Remove.self, ListContainers.self,
+                    Inspect.self, Diff.self, Commit.self, Copy.self,
+                    Export.self,
+                ]),
+            CommandGroup(
+                name: "Images and volumes",
+                subcommands: [Image.self, Volume.self, System.self, Supervise.self, Unshare.self]),
             CommandGroup(name: "This machine", subcommands: [Doctor.self, ShowVersion.self]),
         ])
 }

@@ -35,7 +35,9 @@ enum Words {
         for scalar in text.unicodeScalars {
             if scalar.value >= base + 0x80, scalar.value <= base + 0xff {
                 bytes.append(UInt8(truncatingIfNeeded: scalar.value - base))
-            } else { bytes.append(contentsOf: Array(String(scalar).utf8)) }
+            } else {
+                bytes.append(contentsOf: Array(String(scalar).utf8))
+            }
         }
         return FileName(bytes: bytes)
     }

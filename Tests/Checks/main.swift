@@ -15,7 +15,8 @@ let usageText = """
              [--trace] [--drop-caches] [--dir-times] [--known overlay,plain,metacopy,writeback]
       manifest DIR [--portable] [--no-mtime-of-dirs]
       stress DIR --seconds S --processes P --seed N [--known writeback]
-      inject --pid P [--at N] [--only CALL] [--kill | --kill-after | --lose | --error ERRNO] [--guardian P [--again N]] -- COMMAND...
+      inject --pid P [--at N] [--only CALL] [--kill | --kill-after | --lose | --error ERRNO] [--guardian P [--again \
+      N]] -- COMMAND...
       call WHAT PATH [PATH]
       powercut DIR
       bench WORKLOAD PATH [COUNT]

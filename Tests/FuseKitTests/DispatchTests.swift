@@ -15,12 +15,18 @@ import Testing
     }
 
     private func make(_ name: String, mode: UInt32 = 0o644) throws -> UInt64 {
-        let r = try #require(dispatcher.answer(Wire.request(FUSE_CREATE, Wire.bytes(fuse_create_in(flags: 2, mode: 0o100000 | mode, umask: 0o22, open_flags: 0)), Wire.name(name))))
+        let r = try #require(
+            dispatcher.answer(
+                Wire.request(
+                    FUSE_CREATE,
+                    Wire.bytes(fuse_create_in(flags: 2, mode: 0o100000 | mode, umask: 0o22, open_flags: 0)),
+                    Wire.name(name))))
         return try #require(r.load(fuse_entry_out.self)).nodeid
     }
 
     @Test func headerOfAReply() throws {
-        let r = try #require(dispatcher.answer(Wire.request(FUSE_LOOKUP, unique: 0x8000_0000_0000_1234, Wire.name("none"))))
+        let r = try #require(
+            dispatcher.answer(Wire.request(FUSE_LOOKUP, unique: 0x8000_0000_0000_1234, Wire.name("none"))))
         #expect(r.errno == ENOENT)
         #expect(r.payload.isEmpty)
         // FUSE_UNIQUE_RESEND stays where it is: the kernel looks the request up by it.
@@ -44,17 +50,26 @@ import Testing
         #expect(fs.nodes[node]?.lookups == 2)
         _ = dispatcher.answer(Wire.request(FUSE_FORGET, node: node, Wire.bytes(fuse_forget_in(nlookup: 1))))
         #expect(fs.nodes[node]?.lookups == 1)
-        let batch = Wire.bytes(fuse_batch_forget_in(count: 2, dummy: 0)) + Wire.bytes(fuse_forget_one(nodeid: node, nlookup: 1))
+        let batch =
+            Wire.bytes(fuse_batch_forget_in(count: 2, dummy: 0)) + Wire.bytes(fuse_forget_one(nodeid: node, nlookup: 1))
             + Wire.bytes(fuse_forget_one(nodeid: 999, nlookup: 5))
         #expect(dispatcher.answer(Wire.request(FUSE_BATCH_FORGET, node: 0, batch)) == nil)
         #expect(fs.nodes[node]?.lookups == 0)
     }
 
     @Test func createReplyHasTwoParts() throws {
-        let r = try #require(dispatcher.answer(Wire.request(FUSE_CREATE, Wire.bytes(fuse_create_in(flags: 0x8042, mode: 0o100600, umask: 0, open_flags: 0)), Wire.name("x"))))
+        let r = try #require(
+            dispatcher.answer(
+                Wire.request(
+                    FUSE_CREATE, Wire.bytes(fuse_create_in(flags: 0x8042, mode: 0o100600, umask: 0, open_flags: 0)),
+                    Wire.name("x"))))
         #expect(r.payload.count == 144)
         #expect(r.load(fuse_open_out.self, at: 128)?.fh == 101)
-        let t = try #require(dispatcher.answer(Wire.request(FUSE_TMPFILE, Wire.bytes(fuse_create_in(flags: 2, mode: 0o100600, umask: 0, open_flags: 0)), Wire.name("/"))))
+        let t = try #require(
+            dispatcher.answer(
+                Wire.request(
+                    FUSE_TMPFILE, Wire.bytes(fuse_create_in(flags: 2, mode: 0o100600, umask: 0, open_flags: 0)),
+                    Wire.name("/"))))
         #expect(t.payload.count == 144)
         #expect(t.load(fuse_entry_out.self)?.attr.nlink == 0)
     }
@@ -78,7 +93,9 @@ import Testing
     @Test func setattr() throws {
         let node = try make("f")
         var a = fuse_setattr_in()
-        a.valid = FATTR_MODE | FATTR_UID | FATTR_SIZE | FATTR_MTIME | FATTR_ATIME | FATTR_ATIME_NOW | FATTR_KILL_SUIDGID | FATTR_FH
+        a.valid =
+            FATTR_MODE | FATTR_UID | FATTR_SIZE | FATTR_MTIME | FATTR_ATIME | FATTR_ATIME_NOW | FATTR_KILL_SUIDGID
+            | FATTR_FH
         a.mode = 0o104755
         a.uid = 77
         a.gid = 88
@@ -99,14 +116,16 @@ import Testing
         w.offset = 2
         w.size = 3
         w.write_flags = FUSE_WRITE_KILL_SUIDGID
-        let r = try #require(dispatcher.answer(Wire.request(FUSE_WRITE, node: node, Wire.bytes(w), Array("abcdef".utf8))))
+        let r = try #require(
+            dispatcher.answer(Wire.request(FUSE_WRITE, node: node, Wire.bytes(w), Array("abcdef".utf8))))
         #expect(r.load(fuse_write_out.self)?.size == 3)
         #expect(fs.lastKill)
         #expect(fs.nodes[node]?.data == [0, 0] + Array("abc".utf8))
         var rd = fuse_read_in()
         rd.offset = 1
         rd.size = 100
-        #expect(dispatcher.answer(Wire.request(FUSE_READ, node: node, Wire.bytes(rd)))?.payload == [0] + Array("abc".utf8))
+        #expect(
+            dispatcher.answer(Wire.request(FUSE_READ, node: node, Wire.bytes(rd)))?.payload == [0] + Array("abc".utf8))
         rd.size = .max
         rd.offset = 4
         #expect(dispatcher.answer(Wire.request(FUSE_READ, node: node, Wire.bytes(rd)))?.payload == Array("c".utf8))
@@ -114,7 +133,9 @@ import Testing
 
     @Test func xattrs() throws {
         let node = try make("f")
-        let long = Wire.bytes(fuse_setxattr_in(size: 2, flags: 0, setxattr_flags: 1, padding: 0)) + Wire.name("user.x") + Array("yz".utf8)
+        let long =
+            Wire.bytes(fuse_setxattr_in(size: 2, flags: 0, setxattr_flags: 1, padding: 0)) + Wire.name("user.x")
+            + Array("yz".utf8)
         #expect(dispatcher.answer(Wire.request(FUSE_SETXATTR, node: node, long))?.errno == 0)
         #expect(fs.nodes[node]?.xattrs.first?.value == Array("yz".utf8))
         dispatcher.extendedSetxattr = false
@@ -122,7 +143,10 @@ import Testing
         #expect(dispatcher.answer(Wire.request(FUSE_SETXATTR, node: node, short))?.errno == 0)
         #expect(fs.nodes[node]?.xattrs.first?.value == Array("w".utf8))
         func get(_ size: UInt32) -> Reply? {
-            dispatcher.answer(Wire.request(FUSE_GETXATTR, node: node, Wire.bytes(fuse_getxattr_in(size: size, padding: 0)), Wire.name("user.x")))
+            dispatcher.answer(
+                Wire.request(
+                    FUSE_GETXATTR, node: node, Wire.bytes(fuse_getxattr_in(size: size, padding: 0)), Wire.name("user.x")
+                ))
         }
         #expect(get(0)?.load(fuse_getxattr_out.self)?.size == 1)
         #expect(get(0)?.payload.count == 8)
@@ -162,7 +186,9 @@ import Testing
         c.len = 10
         #expect(dispatcher.answer(Wire.request(FUSE_COPY_FILE_RANGE, node: node, Wire.bytes(c)))?.payload.count == 8)
         #expect(dispatcher.answer(Wire.request(FUSE_COPY_FILE_RANGE_64, node: node, Wire.bytes(c)))?.payload.count == 8)
-        #expect(dispatcher.answer(Wire.request(FUSE_RELEASE, node: node, Wire.bytes(fuse_release_in())))?.payload.isEmpty == true)
+        #expect(
+            dispatcher.answer(Wire.request(FUSE_RELEASE, node: node, Wire.bytes(fuse_release_in())))?.payload.isEmpty
+                == true)
         #expect(dispatcher.answer(Wire.request(FUSE_SYNCFS, Wire.bytes(UInt64(0))))?.errno == 0)
         #expect(dispatcher.answer(Wire.request(FUSE_INTERRUPT, Wire.bytes(UInt64(2))))?.errno == ENOSYS)
         #expect(dispatcher.answer(Wire.request(4000))?.errno == ENOSYS)
@@ -172,10 +198,20 @@ import Testing
         i.out_size = 8
         let r = try #require(dispatcher.answer(Wire.request(FUSE_IOCTL, node: node, Wire.bytes(i))))
         #expect(r.payload.count == 20 && r.load(fuse_ioctl_out.self)?.result == 0)
-        #expect(dispatcher.answer(Wire.request(FUSE_RENAME2, Wire.bytes(fuse_rename2_in(newdir: 1, flags: 1, padding: 0)), Wire.name("f"), Wire.name("g")))?.errno == 0)
-        #expect(dispatcher.answer(Wire.request(FUSE_RENAME, Wire.bytes(fuse_rename_in(newdir: 1)), Wire.name("g"), Wire.name("h")))?.errno == 0)
-        #expect(dispatcher.answer(Wire.request(FUSE_LINK, Wire.bytes(fuse_link_in(oldnodeid: node)), Wire.name("i")))?.payload.count == 128)
-        #expect(dispatcher.answer(Wire.request(FUSE_SYMLINK, Wire.name("s"), Wire.name("to/where")))?.payload.count == 128)
+        #expect(
+            dispatcher.answer(
+                Wire.request(
+                    FUSE_RENAME2, Wire.bytes(fuse_rename2_in(newdir: 1, flags: 1, padding: 0)), Wire.name("f"),
+                    Wire.name("g")))?.errno == 0)
+        #expect(
+            dispatcher.answer(
+                Wire.request(FUSE_RENAME, Wire.bytes(fuse_rename_in(newdir: 1)), Wire.name("g"), Wire.name("h")))?.errno
+                == 0)
+        #expect(
+            dispatcher.answer(Wire.request(FUSE_LINK, Wire.bytes(fuse_link_in(oldnodeid: node)), Wire.name("i")))?
+                .payload.count == 128)
+        #expect(
+            dispatcher.answer(Wire.request(FUSE_SYMLINK, Wire.name("s"), Wire.name("to/where")))?.payload.count == 128)
     }
 
     @Test func repliesTakenBack() throws {

@@ -9,27 +9,52 @@ import Testing
 @Suite struct MalformedTests {
     /// Takes everything, keeps nothing, and answers lengths that cannot be.
     private final class Tame: FileSystem, @unchecked Sendable {
-        private let entry = Entry(node: 5, generation: 0, attributes: FileStatus(), attributeSeconds: 0, entrySeconds: 0)
+        private let entry = Entry(
+            node: 5, generation: 0, attributes: FileStatus(), attributeSeconds: 0, entrySeconds: 0)
         override func lookup(_ parent: UInt64, _ name: NameRef, _ caller: Caller) throws(Errno) -> Entry { entry }
-        override func symlink(_ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller) throws(Errno) -> Entry { entry }
-        override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) {}
-        override func read(_ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { .max }
+        override func symlink(
+            _ parent: UInt64, _ name: NameRef, target: NameRef, _ caller: Caller
+        ) throws(Errno) -> Entry { entry }
+        override func rename(
+            _ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags,
+            _ caller: Caller
+        ) throws(Errno) {}
+        override func read(
+            _ node: UInt64, handle: UInt64, offset: UInt64, into buffer: MutableBytes
+        ) throws(Errno) -> Int { .max }
         override func readlink(_ node: UInt64, into buffer: MutableBytes) throws(Errno) -> Int { -1 }
-        override func write(_ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
+        override func write(
+            _ node: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool,
+            _ caller: Caller
+        ) throws(Errno) -> Int {
             data.array.count
         }
-        override func setxattr(_ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
+        override func setxattr(
+            _ node: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller
+        ) throws(Errno) {
             _ = value.array
         }
-        override func getxattr(_ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { .max }
-        override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int { .min }
-        override func ioctl(_ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
-            .max
-        }
-        override func copyFileRange(from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
+        override func getxattr(
+            _ node: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller
+        ) throws(Errno) -> Int { .max }
+        override func listxattr(_ node: UInt64, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
             .min
         }
-        override func readdirplus(_ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
+        override func ioctl(
+            _ node: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
+            _ caller: Caller
+        ) throws(Errno) -> Int {
+            .max
+        }
+        override func copyFileRange(
+            from node: UInt64, handle: UInt64, offset: Int64, to toNode: UInt64, toHandle: UInt64, toOffset: Int64,
+            length: UInt64, flags: UInt64, _ caller: Caller
+        ) throws(Errno) -> Int {
+            .min
+        }
+        override func readdirplus(
+            _ node: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList
+        ) throws(Errno) {
             while list.addPlus(NameRef("name"), entry, ino: 5, kind: .regular, next: 1) {}
         }
     }
@@ -44,7 +69,10 @@ import Testing
         for length in 0..<40 {
             let message = [UInt8](repeating: 0xff, count: length)
             message.withLent { m in
-                guard case .unreadable = d.handle(m) else { Issue.record("answered \(length) bytes"); return }
+                guard case .unreadable = d.handle(m) else {
+                    Issue.record("answered \(length) bytes")
+                    return
+                }
             }
         }
     }
@@ -84,7 +112,9 @@ import Testing
         #expect(d.answer(Wire.request(FUSE_LOOKUP, Wire.name("a/b")))?.errno == EINVAL)
         #expect(d.answer(Wire.request(FUSE_LOOKUP))?.errno == EINVAL)
         #expect(d.answer(Wire.request(FUSE_SYMLINK, Wire.name("a"), open))?.errno == EINVAL)
-        #expect(d.answer(Wire.request(FUSE_RENAME, Wire.bytes(fuse_rename_in(newdir: 1)), Wire.name("a"), open))?.errno == EINVAL)
+        #expect(
+            d.answer(Wire.request(FUSE_RENAME, Wire.bytes(fuse_rename_in(newdir: 1)), Wire.name("a"), open))?.errno
+                == EINVAL)
         #expect(d.answer(Wire.request(FUSE_GETXATTR, Wire.bytes(fuse_getxattr_in()), open))?.errno == EINVAL)
     }
 
@@ -100,14 +130,17 @@ import Testing
         var i = fuse_ioctl_in()
         i.in_size = 4
         #expect(d.answer(Wire.request(FUSE_IOCTL, Wire.bytes(i), [1]))?.errno == EINVAL)
-        #expect(d.answer(Wire.request(FUSE_BATCH_FORGET, Wire.bytes(fuse_batch_forget_in(count: .max, dummy: 0)))) == nil)
+        #expect(
+            d.answer(Wire.request(FUSE_BATCH_FORGET, Wire.bytes(fuse_batch_forget_in(count: .max, dummy: 0)))) == nil)
     }
 
     @Test func noise() {
         let d = dispatcher()
         var random = SystemRandomNumberGenerator()
         for _ in 0..<4_000 {
-            let body = (0..<Int.random(in: 0..<200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let body = (0..<Int.random(in: 0..<200, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             _ = d.answer(Wire.request(UInt32.random(in: 0..<56, using: &random), node: 1, body))
             d.takeBack()
         }

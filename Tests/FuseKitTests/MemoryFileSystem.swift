@@ -2,8 +2,8 @@ import FuseKit
 import Glibc
 import LinuxSys
 
-/// The smallest filesystem that is worth mounting: everything in dictionaries under one lock. Keeps count of what the kernel
-/// holds, so that tests can see whether forgets and releases come.
+/// The smallest filesystem that is worth mounting: everything in dictionaries under one lock. Keeps count of what the
+/// kernel holds, so that tests can see whether forgets and releases come.
 class MemoryFileSystem: FileSystem, @unchecked Sendable {
     final class Node {
         let id: UInt64
@@ -94,7 +94,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
     override func forget(_ id: UInt64, _ count: UInt64) {
         lock.locked { nodes[id]?.lookups -= Int(count) }
     }
-    override func mknod(_ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller) throws(Errno) -> Entry {
+    override func mknod(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, device: UInt64, _ caller: Caller
+    ) throws(Errno) -> Entry {
         try lock.locked { () throws(Errno) in
             let n = try make(parent, name, mode: mode, caller)
             n.status.rdev = device
@@ -137,7 +139,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             try node(parent).children.removeAll { $0.name == name.owned }
         }
     }
-    override func rename(_ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller) throws(Errno) {
+    override func rename(
+        _ parent: UInt64, _ name: NameRef, _ newParent: UInt64, _ newName: NameRef, flags: RenameFlags, _ caller: Caller
+    ) throws(Errno) {
         try lock.locked { () throws(Errno) in
             let moved = try child(parent, name)
             let exists = try node(newParent).children.contains { $0.name == newName.owned }
@@ -152,8 +156,12 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
     override func getattr(_ id: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
         try lock.locked { () throws(Errno) in AttributeReply(attributes: status(try node(id)), seconds: 0) }
     }
-    override func statx(_ id: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply { try getattr(id, handle: handle) }
-    override func setattr(_ id: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller) throws(Errno) -> AttributeReply {
+    override func statx(_ id: UInt64, handle: UInt64?) throws(Errno) -> AttributeReply {
+        try getattr(id, handle: handle)
+    }
+    override func setattr(
+        _ id: UInt64, _ change: AttributeChange, handle: UInt64?, _ caller: Caller
+    ) throws(Errno) -> AttributeReply {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             lastKill = change.killSuidGid
@@ -167,18 +175,25 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
         }
     }
     private func resize(_ n: Node, _ size: Int) {
-        if size < n.data.count { n.data.removeLast(n.data.count - size) }
-        else { n.data.append(contentsOf: [UInt8](repeating: 0, count: size - n.data.count)) }
+        if size < n.data.count {
+            n.data.removeLast(n.data.count - size)
+        } else {
+            n.data.append(contentsOf: [UInt8](repeating: 0, count: size - n.data.count))
+        }
     }
 
-    override func setxattr(_ id: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller) throws(Errno) {
+    override func setxattr(
+        _ id: UInt64, _ name: NameRef, _ value: Bytes, flags: UInt32, killSuidGid: Bool, _ caller: Caller
+    ) throws(Errno) {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             n.xattrs.removeAll { $0.name == name.owned }
             n.xattrs.append((name.owned, value.array))
         }
     }
-    override func getxattr(_ id: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
+    override func getxattr(
+        _ id: UInt64, _ name: NameRef, into buffer: MutableBytes, _ caller: Caller
+    ) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             guard let x = try node(id).xattrs.first(where: { $0.name == name.owned }) else { throw .noData }
             if buffer.count == 0 { return x.value.count }
@@ -214,7 +229,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return Opened(handle: newHandle(), flags: [.keepCache])
         }
     }
-    override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+    override func create(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller
+    ) throws(Errno) -> Created {
         try lock.locked { () throws(Errno) in
             let e = entry(try make(parent, name, mode: mode, caller))
             return Created(entry: e, opened: Opened(handle: newHandle()))
@@ -235,7 +252,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return n.data.withLent { buffer.copy($0.dropping(Int(offset))) }
         }
     }
-    override func write(_ id: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller) throws(Errno) -> Int {
+    override func write(
+        _ id: UInt64, handle: UInt64, offset: UInt64, _ data: Bytes, killSuidGid: Bool, cached: Bool, _ caller: Caller
+    ) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             lastKill = killSuidGid
@@ -247,7 +266,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
     override func flush(_ id: UInt64, handle: UInt64) throws(Errno) {}
     override func release(_ id: UInt64, handle: UInt64) { lock.locked { _ = handles.remove(handle) } }
     override func fsync(_ id: UInt64, handle: UInt64, dataOnly: Bool) throws(Errno) {}
-    override func fallocate(_ id: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller) throws(Errno) {
+    override func fallocate(
+        _ id: UInt64, handle: UInt64, mode: Int32, offset: Int64, length: Int64, _ caller: Caller
+    ) throws(Errno) {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             if mode != 0 { throw .notSupported }
@@ -262,7 +283,10 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return whence == 4 /* SEEK_HOLE */ ? size : offset
         }
     }
-    override func copyFileRange(from id: UInt64, handle: UInt64, offset: Int64, to toID: UInt64, toHandle: UInt64, toOffset: Int64, length: UInt64, flags: UInt64, _ caller: Caller) throws(Errno) -> Int {
+    override func copyFileRange(
+        from id: UInt64, handle: UInt64, offset: Int64, to toID: UInt64, toHandle: UInt64, toOffset: Int64,
+        length: UInt64, flags: UInt64, _ caller: Caller
+    ) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let bytes = Array(try node(id).data.dropFirst(Int(offset)).prefix(Int(clamping: length)))
             let n = try node(toID)
@@ -271,7 +295,10 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             return bytes.count
         }
     }
-    override func ioctl(_ id: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes, _ caller: Caller) throws(Errno) -> Int {
+    override func ioctl(
+        _ id: UInt64, handle: UInt64, command: UInt32, isDirectory: Bool, input: Bytes, output: MutableBytes,
+        _ caller: Caller
+    ) throws(Errno) -> Int {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             switch command {
@@ -300,7 +327,9 @@ class MemoryFileSystem: FileSystem, @unchecked Sendable {
             }
         }
     }
-    override func readdirplus(_ id: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList) throws(Errno) {
+    override func readdirplus(
+        _ id: UInt64, handle: UInt64, offset: UInt64, into list: inout DirectoryList
+    ) throws(Errno) {
         try lock.locked { () throws(Errno) in
             let n = try node(id)
             for (i, c) in n.children.enumerated().dropFirst(Int(offset)) {

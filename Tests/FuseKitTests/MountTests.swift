@@ -17,7 +17,9 @@ private final class PassingFileSystem: MemoryFileSystem, @unchecked Sendable {
     override func open(_ id: UInt64, flags: Int32, killSuidGid: Bool, _ caller: Caller) throws(Errno) -> Opened {
         Opened(handle: 1, flags: .passthrough, backing: self.id)
     }
-    override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+    override func create(
+        _ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller
+    ) throws(Errno) -> Created {
         var created = try super.create(parent, name, mode: mode, flags: flags, caller)
         if id != 0 { created.opened = Opened(handle: 1, flags: .passthrough, backing: id) }
         return created
@@ -137,7 +139,10 @@ struct MountTests {
         options.wanted.passthrough = true
         _ = try withMount(fs, options) { _, session in
             let connection = try #require(session.connection)
-            #expect(connection.agreed.isSuperset(of: [.parallelDirectoryOperations, .posixACL, .handleKillPrivV2, .setxattrExtended, .maxPages]))
+            #expect(
+                connection.agreed.isSuperset(of: [
+                    .parallelDirectoryOperations, .posixACL, .handleKillPrivV2, .setxattrExtended, .maxPages,
+                ]))
             #expect(connection.maxWrite == 1 << 20)
             #expect(connection.agreed.isSubset(of: connection.offered))
             #expect(connection.initRequest.count >= 56)
@@ -164,10 +169,12 @@ struct MountTests {
             try connection.expireEntry(1, NameRef("f"))
             try connection.invalidateInode(4711)
             #expect(try bytes("page").withLent { (b) throws(Errno) in try connection.store(node, offset: 0, b) })
-            #expect(try bytes("page").withLent { (b) throws(Errno) in try connection.store(4711, offset: 0, b) } == false)
+            #expect(
+                try bytes("page").withLent { (b) throws(Errno) in try connection.store(4711, offset: 0, b) } == false)
             try connection.deleteEntry(1, child: node, NameRef("f"))
             if connection.agreed.contains(.passthrough) {
-                let backing = try FD.currentDirectory.open(NameRef("/tmp"), OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
+                let backing = try FD.currentDirectory.open(
+                    NameRef("/tmp"), OpenFlags.temporaryFile | O_RDWR, mode: 0o600)
                 let id = try connection.openBacking(backing.fd)
                 #expect(id > 0)
                 connection.closeBacking(id)
@@ -217,10 +224,13 @@ struct MountTests {
         #expect(end == .stopped)
     }
 
-    /// The connection is cut while a request is being served: its reply finds nobody, and what it promised is taken back.
+    /// The connection is cut while a request is being served: its reply finds nobody, and what it promised is taken
+    /// back.
     @Test func abortedRequest() throws {
         final class Slow: MemoryFileSystem, @unchecked Sendable {
-            override func create(_ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller) throws(Errno) -> Created {
+            override func create(
+                _ parent: UInt64, _ name: NameRef, mode: UInt32, flags: Int32, _ caller: Caller
+            ) throws(Errno) -> Created {
                 let created = try super.create(parent, name, mode: mode, flags: flags, caller)
                 usleep(200_000)
                 return created
@@ -272,7 +282,9 @@ struct MountTests {
                             let name = FileName("t\(t)-\(i)")
                             try name.withRef { (n) throws(Errno) in
                                 let f = try root.open(n, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-                                _ = try [UInt8](repeating: UInt8(i), count: 5000).withLent { (b) throws(Errno) in try f.fd.write(b, at: 0) }
+                                _ = try [UInt8](repeating: UInt8(i), count: 5000).withLent { (b) throws(Errno) in
+                                    try f.fd.write(b, at: 0)
+                                }
                                 _ = try root.status(n)
                                 if i % 2 == 0 { try root.unlink(n) }
                             }

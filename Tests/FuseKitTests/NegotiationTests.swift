@@ -7,12 +7,15 @@ import Testing
 @Suite struct NegotiationTests {
     private func offer(_ flags: UInt64, minor: UInt32 = 45, extended: Bool = true) -> Offer? {
         let a = fuse_init_in(major: 7, minor: minor, max_readahead: 131072, flags: UInt32(truncatingIfNeeded: flags))
-        let body = Wire.bytes(a) + (extended ? Wire.bytes(UInt32(truncatingIfNeeded: flags >> 32)) + [UInt8](repeating: 0, count: 44) : [])
+        let body =
+            Wire.bytes(a)
+            + (extended ? Wire.bytes(UInt32(truncatingIfNeeded: flags >> 32)) + [UInt8](repeating: 0, count: 44) : [])
         return Wire.request(FUSE_INIT, body).withLent { m in Request(m).flatMap { Offer($0) } }
     }
 
     @Test func onlyWhatIsOffered() throws {
-        let agreement = Agreement(try #require(offer(FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS)), Wanted())
+        let agreement = Agreement(
+            try #require(offer(FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS)), Wanted())
         #expect(agreement.flags == [.asyncRead, .parallelDirectoryOperations])
         // No FUSE_MAX_PAGES: 32 pages.
         #expect(agreement.maxWrite == 131072)
@@ -26,11 +29,16 @@ import Testing
         wanted.idmappedMounts = true
         wanted.ioUring = true
         let agreement = Agreement(try #require(offer(.max)), wanted)
-        for flag in [FUSE_POSIX_LOCKS, FUSE_FLOCK_LOCKS, FUSE_EXPORT_SUPPORT, FUSE_AUTO_INVAL_DATA, FUSE_CREATE_SUPP_GROUP,
-                     FUSE_SECURITY_CTX, FUSE_HANDLE_KILLPRIV, FUSE_WRITEBACK_CACHE, FUSE_REQUEST_TIMEOUT, UInt64(1) << 63] {
+        for flag in [
+            FUSE_POSIX_LOCKS, FUSE_FLOCK_LOCKS, FUSE_EXPORT_SUPPORT, FUSE_AUTO_INVAL_DATA, FUSE_CREATE_SUPP_GROUP,
+            FUSE_SECURITY_CTX, FUSE_HANDLE_KILLPRIV, FUSE_WRITEBACK_CACHE, FUSE_REQUEST_TIMEOUT, UInt64(1) << 63,
+        ] {
             #expect(agreement.flags.rawValue & flag == 0)
         }
-        #expect(agreement.flags.isSuperset(of: [.passthrough, .idmappedMounts, .ioUring, .noExportSupport, .resend, .expireOnly]))
+        #expect(
+            agreement.flags.isSuperset(of: [
+                .passthrough, .idmappedMounts, .ioUring, .noExportSupport, .resend, .expireOnly,
+            ]))
         #expect(UInt64(agreement.reply.flags) | UInt64(agreement.reply.flags2) << 32 == agreement.flags.rawValue)
         #expect(agreement.reply.flags & UInt32(FUSE_INIT_EXT) != 0)
         #expect(agreement.reply.max_stack_depth == 1)
@@ -77,7 +85,9 @@ import Testing
         var options = SessionOptions()
         options.source = "a,b\\c"
         options.noSetuid = false
-        #expect(options.libraryOptions == "fsname=a\\,b\\\\c,subtype=unionfsd,max_read=1048576,rw,suid,allow_other,default_permissions")
+        #expect(
+            options.libraryOptions
+                == "fsname=a\\,b\\\\c,subtype=unionfsd,max_read=1048576,rw,suid,allow_other,default_permissions")
         #expect(options.threadCount(processors: 1) == 4)
         #expect(options.threadCount(processors: 6) == 12)
         #expect(options.threadCount(processors: 64) == 16)

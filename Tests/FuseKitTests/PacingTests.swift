@@ -16,16 +16,19 @@ import Testing
         /// What was asked for at the last step.
         var looks = 0
 
-        mutating func step(served: UInt64, sight: Pace.Sight = .asleep, waits: UInt64 = 0, length: UInt64 = PaceTests.tick) -> Pace.Step {
+        mutating func step(
+            served: UInt64, sight: Pace.Sight = .asleep, waits: UInt64 = 0, length: UInt64 = PaceTests.tick
+        ) -> Pace.Step {
             now += length
             waited = waited.map { $0 + waits }
             var looks = 0
             let waited = waited
-            let step = pace.step(Pace.Tick(now: now, length: length, served: served), &backOff,
-                                 sight: {
-                                     looks += 1
-                                     return sight
-                                 }, waited: { waited })
+            let step = pace.step(
+                Pace.Tick(now: now, length: length, served: served), &backOff,
+                sight: {
+                    looks += 1
+                    return sight
+                }, waited: { waited })
             self.looks = looks
             return step
         }
@@ -136,9 +139,11 @@ import Testing
         #expect(c.backOff.length == BackOff.shortest)
     }
 
-    /// A processor's threads share its back-off: a second one that is starved with the first does not lengthen it, and does not stay behind.
+    /// A processor's threads share its back-off: a second one that is starved with the first does not lengthen it, and
+    /// does not stay behind.
     @Test func threadsOfAProcessor() {
-        var a = Case.lowered(), b = Case.lowered()
+        var a = Case.lowered()
+        var b = Case.lowered()
         a.starve()
         b.now = a.now
         b.backOff = a.backOff
@@ -148,7 +153,8 @@ import Testing
         #expect(b.backOff.length == BackOff.shortest)
     }
 
-    /// Whatever is seen, in any order: an unsettled thread is settled by a few quiet ticks, so a watchdog that waits for that leaves none lowered.
+    /// Whatever is seen, in any order: an unsettled thread is settled by a few quiet ticks, so a watchdog that waits
+    /// for that leaves none lowered.
     @Test func quietSettles() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
@@ -156,7 +162,9 @@ import Testing
             var lowered = false
             for _ in 0..<20 {
                 let sight = [Pace.Sight.running, .onDisk, .asleep, .gone][Int(random.next(upperBound: UInt(4)))]
-                switch c.step(served: random.next(upperBound: UInt64(16)), sight: sight, waits: random.next(upperBound: Self.tick)) {
+                switch c.step(
+                    served: random.next(upperBound: UInt64(16)), sight: sight, waits: random.next(upperBound: Self.tick)
+                ) {
                 case .none: break
                 case .lower:
                     #expect(!lowered)
@@ -266,7 +274,8 @@ extension MountTests {
         }
         return names.compactMap { name in
             guard let file = try? tasks.fd.open(name, O_RDONLY), let text = try? file.fd.readAll(limit: 4096),
-                  let close = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+                let close = text.lastIndex(of: UInt8(ascii: ")"))
+            else { return nil }
             let fields = String(decoding: text[(close + 2)...], as: UTF8.self).split(separator: " ")
             return fields.count > 38 ? Int(fields[38]) : nil
         }
@@ -318,7 +327,8 @@ extension MountTests {
         var reader = DirectoryReader(tasks.fd)
         try reader.forEach { (name, _, _) throws(Errno) in
             let file = try tasks.fd.open(FileName("\(name.owned)/status"), O_RDONLY)
-            for line in try file.fd.readAll().split(separator: UInt8(ascii: "\n")) where line.starts(with: "Cpus_allowed_list:".utf8) {
+            for line in try file.fd.readAll().split(separator: UInt8(ascii: "\n"))
+            where line.starts(with: "Cpus_allowed_list:".utf8) {
                 if !line.contains(UInt8(ascii: "-")), !line.contains(UInt8(ascii: ",")) { count += 1 }
             }
             return true

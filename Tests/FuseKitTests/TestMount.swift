@@ -2,11 +2,13 @@ import FuseKit
 import Glibc
 import LinuxSys
 
-/// Runs `body` with a mount in a directory of its own, served by threads of this process. Whatever happens, the mount is
-/// gone at the end: a watchdog aborts the connection after half a minute, so that no test hangs in a system call.
+/// Runs `body` with a mount in a directory of its own, served by threads of this process. Whatever happens, the mount
+/// is gone at the end: a watchdog aborts the connection after half a minute, so that no test hangs in a system call.
 /// Mounts of a process that crashed are removed by the next. Answers how the session ended.
-func withMount(_ filesystem: FileSystem, _ options: SessionOptions = SessionOptions(),
-               _ body: (FD, Session) throws -> Void) throws -> Session.End? {
+func withMount(
+    _ filesystem: FileSystem, _ options: SessionOptions = SessionOptions(),
+    _ body: (FD, Session) throws -> Void
+) throws -> Session.End? {
     removeLeftovers()
     let path = FileName("/tmp/fusekit-test-\(getpid())-\(UInt32.random(in: 0 ... .max))")
     try path.withRef { (p) throws(Errno) in try FD.currentDirectory.makeDirectory(p, mode: 0o755) }
@@ -50,11 +52,15 @@ private final class Server: @unchecked Sendable {
 }
 
 private func removeLeftovers() {
-    guard let table = try? FD.currentDirectory.open(NameRef("/proc/self/mounts"), O_RDONLY), let bytes = try? table.fd.readAll() else { return }
+    guard let table = try? FD.currentDirectory.open(NameRef("/proc/self/mounts"), O_RDONLY),
+        let bytes = try? table.fd.readAll()
+    else { return }
     for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
         let columns = line.split(separator: " ")
-        guard columns.count > 1, columns[1].hasPrefix("/tmp/fusekit-test-"), let pid = Int32(columns[1].split(separator: "-")[2]),
-              !Process.isAlive(pid) else { continue }
+        guard columns.count > 1, columns[1].hasPrefix("/tmp/fusekit-test-"),
+            let pid = Int32(columns[1].split(separator: "-")[2]),
+            !Process.isAlive(pid)
+        else { continue }
         let path = FileName(String(columns[1]))
         _ = path.withRef { unsafe umount2($0.pointer, 2) }
         try? path.withRef { (p) throws(Errno) in try FD.currentDirectory.removeDirectory(p) }

@@ -40,7 +40,8 @@ extension Dispatcher {
     func answer(_ message: [UInt8]) -> Reply? {
         message.withLent { m in
             guard case .reply(let bytes, _) = handle(m), let header = bytes.load(fuse_out_header.self),
-                  Int(header.len) == bytes.count else { return nil }
+                Int(header.len) == bytes.count
+            else { return nil }
             return Reply(header: header, payload: bytes.dropping(16).array)
         }
     }

@@ -1,4 +1,5 @@
 import Testing
+
 @testable import LinuxSys
 
 /// Groups and capabilities of a caller, out of /proc/TID/status.
@@ -6,7 +7,10 @@ struct CallerStatusTests {
     private func parsed(_ text: String) -> CallerStatus? { CallerStatus(text: Array(text.utf8)) }
 
     @Test func linesOfTheKernel() throws {
-        let status = try #require(parsed("Name:\tCapEff: Groups:\nUid:\t0\t0\t0\t0\nGroups:\t4 24 1000 \nCapPrm:\t0\nCapEff:\t000001f7fffdffff\n"))
+        let status = try #require(
+            parsed(
+                "Name:\tCapEff: Groups:\nUid:\t0\t0\t0\t0\nGroups:\t4 24 1000 \nCapPrm:\t0\nCapEff:\t000001f7fffdffff\n"
+            ))
         #expect(status.groups == [4, 24, 1000])
         #expect(status.has(Capability.fsetid) && !status.has(17) && status.has(Capability.sysAdmin) && !status.has(35))
         #expect(try #require(parsed("Groups:\t\nCapEff:\t0000000000000000\n")).groups.isEmpty)

@@ -11,7 +11,9 @@ struct JournalTests {
         memory = try SharedMemory(name: "journal-test", length: 65536)
         journal = Journal(memory, offset: 32768, capacity: Self.capacity)
     }
-    private func bytes(_ range: Range<Int>) -> [UInt8] { range.map { unsafe memory.base.load(fromByteOffset: $0, as: UInt8.self) } }
+    private func bytes(_ range: Range<Int>) -> [UInt8] {
+        range.map { unsafe memory.base.load(fromByteOffset: $0, as: UInt8.self) }
+    }
     private func change(_ offset: Int, _ length: Int, _ value: UInt8) {
         unsafe journal.save(memory.base + offset, length)
         for i in 0..<length { unsafe memory.base.storeBytes(of: value, toByteOffset: offset + i, as: UInt8.self) }
@@ -48,8 +50,12 @@ struct JournalTests {
     @Test func aJournalThatIsNoneIsRefused() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
-            for i in 0..<256 { unsafe memory.base.storeBytes(of: UInt8.random(in: 0...255, using: &random), toByteOffset: 32768 + i, as: UInt8.self) }
-            unsafe memory.base.storeBytes(of: UInt32.random(in: 0...200, using: &random), toByteOffset: 32768, as: UInt32.self)
+            for i in 0..<256 {
+                unsafe memory.base.storeBytes(
+                    of: UInt8.random(in: 0...255, using: &random), toByteOffset: 32768 + i, as: UInt8.self)
+            }
+            unsafe memory.base.storeBytes(
+                of: UInt32.random(in: 0...200, using: &random), toByteOffset: 32768, as: UInt32.self)
             unsafe memory.base.storeBytes(of: 0, toByteOffset: 32768 + 4, as: UInt32.self)
             // Undone or refused; never outside the memory.
             try? journal.undo()

@@ -49,7 +49,9 @@ struct NameTests {
         #expect(hashes.count == 1000)
     }
     @Test func shortNames() {
-        for (number, text) in [(0, "#0"), (15, "#f"), (0x1234, "#1234"), (UInt64.max, "#ffffffffffffffff")] as [(UInt64, String)] {
+        for (number, text) in [(0, "#0"), (15, "#f"), (0x1234, "#1234"), (UInt64.max, "#ffffffffffffffff")]
+            as [(UInt64, String)]
+        {
             let name = ShortName(prefix: "#", number: number)
             #expect(name.withRef { $0.owned } == FileName(text))
             #expect(name.count == text.utf8.count)

@@ -7,7 +7,8 @@ final class Scratch {
     var fd: FD { descriptor.fd }
 
     init() throws {
-        path = FileName("/var/tmp/unionfsd-systest-\(Process.id)-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))")
+        path = FileName(
+            "/var/tmp/unionfsd-systest-\(Process.id)-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))")
         try path.withRef { p in try FD.currentDirectory.makeDirectory(p, mode: 0o755) }
         descriptor = try FD.currentDirectory.open(path, OpenFlags.directory)
     }
@@ -22,7 +23,11 @@ final class Scratch {
             return true
         }
         for (child, kind) in children {
-            if kind == .directory { try remove(directory.fd, child) } else { try child.withRef { c in try directory.fd.unlink(c) } }
+            if kind == .directory {
+                try remove(directory.fd, child)
+            } else {
+                try child.withRef { c in try directory.fd.unlink(c) }
+            }
         }
         try name.withRef { n in try parent.removeDirectory(n) }
     }

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import MountState
 
 struct RecordTests {
@@ -38,9 +39,13 @@ struct RecordTests {
             """
         let table = MountTable(text: Array(text.utf8))
         #expect(table.entries.count == 3)
-        #expect(table.entries[1].mountpoint == "/var/my mount" && table.entries[1].source == "a\\b" && table.entries[1].isFuse)
+        #expect(
+            table.entries[1].mountpoint == "/var/my mount" && table.entries[1].source == "a\\b"
+                && table.entries[1].isFuse)
         #expect(MountTable.top(at: "/var/my mount", in: Array(text.utf8))?.type == "ext4")
-        #expect(MountTable.top(at: "/proc", in: Array(text.utf8))?.id == 22 && MountTable.top(at: "/var/my", in: Array(text.utf8)) == nil)
+        #expect(
+            MountTable.top(at: "/proc", in: Array(text.utf8))?.id == 22
+                && MountTable.top(at: "/var/my", in: Array(text.utf8)) == nil)
         #expect(MountTable.top(at: "/a\\b\tc", in: Array("1 2 0:3 / /a\\134b\\011c rw - ext4 x rw".utf8))?.id == 1)
         #expect(table.has(device: "0:39", mountpoint: nil) && !table.has(device: "0:40", mountpoint: nil))
         #expect(!table.has(device: "0:39", mountpoint: "/elsewhere"))

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSys
 import Testing
+
 @testable import MountState
 
 /// With a run directory of the tests' own; one at a time, as it is named by a variable of the process.
@@ -98,12 +99,15 @@ final class RegistryTests {
     @Test func whatIsHalfMadeHasAMinute() throws {
         _ = try MountRegistry.list()
         _ = try RunDirectory(create: true)
-        let half = run.appending(component: ".new-abc"), empty = run.appending(component: "abc")
+        let half = run.appending(component: ".new-abc")
+        let empty = run.appending(component: "abc")
         for path in [half, empty] { try path.withRef { p in try FD.currentDirectory.makeDirectory(p, mode: 0o700) } }
         #expect(try MountRegistry.list().isEmpty)
         #expect(try entries() == 2)
         let old = Timestamp(seconds: Clock.realtime - 100, nanoseconds: 0)
-        for path in [half, empty] { try path.withRef { p in try FD.currentDirectory.setTimes(p, access: old, modification: old) } }
+        for path in [half, empty] {
+            try path.withRef { p in try FD.currentDirectory.setTimes(p, access: old, modification: old) }
+        }
         #expect(try MountRegistry.list().isEmpty)
         #expect(try entries() == 0)
     }
@@ -121,7 +125,8 @@ final class RegistryTests {
     }
 
     @Test func oneWriterForALayer() throws {
-        let upper = try directory("upper"), work = try directory("work")
+        let upper = try directory("upper")
+        let work = try directory("work")
         var first: LayerClaim? = try LayerClaim(upper: upper, work: work, refuse: true)
         #expect(first?.isSole == true && first?.note == nil)
 

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import MountState
 
 struct StatisticsTests {
@@ -36,14 +37,17 @@ struct StatisticsTests {
         var generator = SystemRandomNumberGenerator()
         var times: [UInt64] = []
         for _ in 0..<20000 {
-            let time = UInt64(1) << UInt64.random(in: 7...33, using: &generator) + UInt64.random(in: 0...1000, using: &generator)
+            let time =
+                UInt64(1) << UInt64.random(in: 7...33, using: &generator)
+                + UInt64.random(in: 0...1000, using: &generator)
             times.append(time)
             statistics.recordRequest(opcode: 3, nanoseconds: time, failed: false)
         }
         times.sort()
         let summary = try #require(try statistics.snapshot().requests.first?.times)
         for share in [0.01, 0.5, 0.9, 0.99, 1] {
-            let exact = Double(times[min(Int(share * 20000), 19999)]), measured = Double(summary.percentile(share))
+            let exact = Double(times[min(Int(share * 20000), 19999)])
+            let measured = Double(summary.percentile(share))
             #expect(abs(measured - exact) <= exact * 0.26, "\(share): \(measured) for \(exact)")
         }
     }
@@ -99,15 +103,18 @@ struct StatisticsTests {
 
     @Test func manyThreadsLoseNothing() throws {
         let statistics = try MountStatistics()
-        let threads = 4, each = 20000
+        let threads = 4
+        let each = 20000
         var running: [JoinBox] = []
         for _ in 0..<threads {
-            running.append(JoinBox(try Thread {
-                for i in 0..<each {
-                    statistics.recordRequest(opcode: 15, nanoseconds: UInt64(i), failed: i % 2 == 0)
-                    statistics.addGauge(.openFiles, i % 2 == 0 ? 1 : -1)
-                }
-            }))
+            running.append(
+                JoinBox(
+                    try Thread {
+                        for i in 0..<each {
+                            statistics.recordRequest(opcode: 15, nanoseconds: UInt64(i), failed: i % 2 == 0)
+                            statistics.addGauge(.openFiles, i % 2 == 0 ? 1 : -1)
+                        }
+                    }))
         }
         for thread in running { thread.join() }
         let s = try statistics.snapshot()
@@ -135,7 +142,9 @@ struct StatisticsTests {
         for i in 8..<16 { words[i] = i == 8 ? 1 : 0 }
         try words.withLent { bytes in _ = try short.fd.write(bytes, at: 0) }
         let s = try StatisticsSnapshot(reading: short.fd)
-        for request in s.requests { _ = (request.times.percentile(0.5), request.times.percentile(1), request.times.meanNanoseconds) }
+        for request in s.requests {
+            _ = (request.times.percentile(0.5), request.times.percentile(1), request.times.meanNanoseconds)
+        }
         _ = (s.copyUpTimes.decades.count, s.copiedFiles, s.requestCount)
         #expect(throws: StatisticsError.notReadable(.badDescriptor)) { try StatisticsSnapshot(reading: FD(raw: 9999)) }
     }

@@ -1,9 +1,10 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
-/// Every step of a copy-up made to fail, at each time it comes, for every kind of object: nothing is left of it, no descriptor stays
-/// open, and the next attempt succeeds.
+/// Every step of a copy-up made to fail, at each time it comes, for every kind of object: nothing is left of it, no
+/// descriptor stays open, and the next attempt succeeds.
 struct CopyUpFaultTests {
     enum Subject: String, CaseIterable, Sendable {
         case file, sparse, symlink, device, directory, indexed, nextName, renamed
@@ -39,7 +40,9 @@ struct CopyUpFaultTests {
         return (s, name)
     }
     private func fresh(_ s: Sandbox) throws {
-        for tree: FileName in ["u", "w"] where s.exists(tree) { try s.at(tree).withRef { p in try removeTree(FD.currentDirectory, p) } }
+        for tree: FileName in ["u", "w"] where s.exists(tree) {
+            try s.at(tree).withRef { p in try removeTree(FD.currentDirectory, p) }
+        }
         try s.directory("u")
         try s.directory("w")
         try s.setTimes("u", Self.past, Self.past)
@@ -53,7 +56,9 @@ struct CopyUpFaultTests {
     }
     /// Done without a fault before the attempt.
     private func before(_ s: Sandbox, _ subject: Subject, _ name: FileName) throws {
-        if subject == .nextName || subject == .renamed { try TestUnion(s, ["l"]) { $0.durability = .volatile }.copyUp(name) }
+        if subject == .nextName || subject == .renamed {
+            try TestUnion(s, ["l"]) { $0.durability = .volatile }.copyUp(name)
+        }
     }
     private func state(_ s: Sandbox) throws -> [String] {
         try s.manifest("u", .untouched) + s.manifest("w", [])
@@ -76,7 +81,9 @@ struct CopyUpFaultTests {
                     try before(s, subject, name)
                     let faults = FaultPlan(step, errno, atTime: time)
                     // Without fsync, which takes nearly all the time, but where it is what fails.
-                    let union = try TestUnion(s, ["l"], faults: faults) { if step != .synchronise { $0.durability = .volatile } }
+                    let union = try TestUnion(s, ["l"], faults: faults) {
+                        if step != .synchronise { $0.durability = .volatile }
+                    }
                     let open = try s.descriptors()
                     let old = try state(s)
                     let what = "\(subject) \(step) for the \(time). time, \(errno.text)"
@@ -94,7 +101,9 @@ struct CopyUpFaultTests {
                         #expect(try union.stack.find(name) != nil)
                         try attempt(union, subject, name)
                         let after = try s.manifest("u", .times) + s.manifest("w", [])
-                        #expect(Self.settled(after, subject, .publish) == Self.settled(complete, subject, .publish), "\(what): second attempt")
+                        #expect(
+                            Self.settled(after, subject, .publish) == Self.settled(complete, subject, .publish),
+                            "\(what): second attempt")
                     }
                     #expect(try s.descriptors() == open, "\(what)")
                     // The other errors once are enough: the way back is the same.
@@ -106,12 +115,15 @@ struct CopyUpFaultTests {
         }
         #expect(try s.manifest("l", .untouched) == lower)
     }
-    /// A link that was made and taken back changes times and counts of nothing but the directory's and the inode's change time.
+    /// A link that was made and taken back changes times and counts of nothing but the directory's and the inode's
+    /// change time.
     private static func settled(_ lines: [String], _ subject: Subject, _ step: CopyUpStep) -> [String] {
         let linked = (subject == .indexed || subject == .nextName) && (step == .setLinkCount || step == .publish)
         guard linked || subject == .renamed else { return lines }
         return lines.map { line in
-            line.split(separator: " ").filter { !$0.hasPrefix("ctime=") && !$0.hasPrefix("mtime=") && !$0.hasPrefix("ino=") }.joined(separator: " ")
+            line.split(separator: " ").filter {
+                !$0.hasPrefix("ctime=") && !$0.hasPrefix("mtime=") && !$0.hasPrefix("ino=")
+            }.joined(separator: " ")
         }
     }
 
@@ -128,7 +140,9 @@ struct CopyUpFaultTests {
             }
         }
         // Those of metacopies: MetacopyFaultTests.
-        for step in CopyUpStep.allCases where step != .setMetacopy && step != .removeMetacopy { #expect(reached[step, default: 0] > 0, "\(step) is never asked") }
+        for step in CopyUpStep.allCases where step != .setMetacopy && step != .removeMetacopy {
+            #expect(reached[step, default: 0] > 0, "\(step) is never asked")
+        }
     }
 
     @Test func ancestorsThatWereCopiedStayUsable() throws {

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// What a copy keeps of its lower object.
@@ -7,7 +8,8 @@ struct CopyUpTests {
     static let past = Timestamp(seconds: 1_000_000_007, nanoseconds: 123_456_789)
     static let later = Timestamp(seconds: 1_500_000_000, nanoseconds: 999_999_999)
     /// u::rw-, user 1000 rwx, g::r--, mask rwx, o::--- (struct posix_acl_xattr_entry).
-    static let acl: [UInt8] = [2, 0, 0, 0] + entry(1, 6, UInt32.max) + entry(2, 7, 1000) + entry(4, 4, UInt32.max)
+    static let acl: [UInt8] =
+        [2, 0, 0, 0] + entry(1, 6, UInt32.max) + entry(2, 7, 1000) + entry(4, 4, UInt32.max)
         + entry(0x10, 7, UInt32.max) + entry(0x20, 0, UInt32.max)
     static func entry(_ tag: UInt8, _ permissions: UInt8, _ id: UInt32) -> [UInt8] {
         [tag, 0, permissions, 0] + (0..<4).map { UInt8(truncatingIfNeeded: id >> (8 * UInt32($0))) }
@@ -16,7 +18,8 @@ struct CopyUpTests {
     static let capability: [UInt8] = [1, 0, 0, 2, 0, 0x20, 0, 0] + [UInt8](repeating: 0, count: 12)
 
     private func sameButForPlace(_ s: Sandbox, _ lower: FileName, _ upper: FileName) throws {
-        let a = try s.status(lower), b = try s.status(upper)
+        let a = try s.status(lower)
+        let b = try s.status(upper)
         #expect(a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.size == b.size && a.rdev == b.rdev)
         #expect(a.mtime == b.mtime && a.atime == b.atime)
         func own(_ name: FileName) throws -> [String: [UInt8]] {
@@ -122,11 +125,13 @@ struct CopyUpTests {
         let block = [UInt8](repeating: 0xab, count: 4096)
         let mega: Int64 = 1 << 20
         let shapes: [([(Int64, [UInt8])], Int64)] = [
-            ([(mega, block)], 8 * mega), ([(0, block), (4 * mega, block)], 4 * mega + 4096), ([], 5 * mega), ([(3 * mega - 10, [1, 2, 3])], 3 * mega - 7),
+            ([(mega, block)], 8 * mega), ([(0, block), (4 * mega, block)], 4 * mega + 4096), ([], 5 * mega),
+            ([(3 * mega - 10, [1, 2, 3])], 3 * mega - 7),
         ]
         try sparse(s, "l/f", shapes[shape].0, length: shapes[shape].1)
         try TestUnion(s, ["l"]).copyUp("f")
-        let lower = try s.status("l/f"), upper = try s.status("u/f")
+        let lower = try s.status("l/f")
+        let upper = try s.status("u/f")
         #expect(lower.size == upper.size && upper.blocks <= lower.blocks)
         let a = try s.bytes("l/f")
         let b = try s.bytes("u/f")
@@ -169,8 +174,9 @@ struct CopyUpTests {
         for name: FileName in ["d", "l", "f"] {
             let found = try #require(try stack.find(name))
             try name.withRef { n in
-                _ = try stack.stageCopy(CopyUpSource(directory: stack.layers[1].root.fd, name: n, layer: 1, status: found.status),
-                                        extent: .all, indexed: false)
+                _ = try stack.stageCopy(
+                    CopyUpSource(directory: stack.layers[1].root.fd, name: n, layer: 1, status: found.status),
+                    extent: .all, indexed: false)
             }
         }
         #expect(try s.names("w/work") == [] && s.names("u") == [])
@@ -182,8 +188,9 @@ struct CopyUpTests {
         for name: FileName in ["f", "d"] {
             let found = try #require(try stack.find(name))
             try name.withRef { n in
-                let staged = try stack.stageCopy(CopyUpSource(directory: stack.layers[1].root.fd, name: n, layer: 1, status: found.status),
-                                                 extent: .all, indexed: false)
+                let staged = try stack.stageCopy(
+                    CopyUpSource(directory: stack.layers[1].root.fd, name: n, layer: 1, status: found.status),
+                    extent: .all, indexed: false)
                 try s.file("u" / name, Array("first".utf8))
                 #expect(throws: Errno.exists) { try stack.publishLocked(staged, in: stack.layers[0].root, n) }
             }
@@ -200,7 +207,8 @@ struct CopyUpTests {
         // A nested overlay's, escaped: the object's own.
         try s.mark("l/d", "trusted.overlay.overlay.opaque", "y")
         try TestUnion(s, ["l"]).copyUp("d")
-        #expect(try s.xattr("u/d", "trusted.overlay.opaque") == nil && s.xattr("u/d", "trusted.overlay.redirect") == nil)
+        #expect(
+            try s.xattr("u/d", "trusted.overlay.opaque") == nil && s.xattr("u/d", "trusted.overlay.redirect") == nil)
         #expect(try s.xattr("u/d", "user.fuseoverlayfs.opaque") == nil)
         #expect(try s.text("u/d", "trusted.overlay.overlay.opaque") == "y")
     }

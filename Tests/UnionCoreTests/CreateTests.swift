@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Names made: plainly, over a whiteout, and with what a directory gives its children.
@@ -20,7 +21,9 @@ struct CreateTests {
         try s.directory("u", mode: 0o777)
         let union = try TestUnion(s, ["l"])
         try everyKind { object, name in try union.create(object, name, as: Self.user) }
-        for (name, mode) in [("f", 0o106640), ("d", 0o041750), ("p", 0o010640), ("c", 0o020640), ("l", 0o120777)] as [(FileName, UInt32)] {
+        for (name, mode) in [("f", 0o106640), ("d", 0o041750), ("p", 0o010640), ("c", 0o020640), ("l", 0o120777)]
+            as [(FileName, UInt32)]
+        {
             let status = try s.status("u" / name)
             #expect(status.uid == 1000 && status.gid == 1001, "\(name)")
             #expect(status.mode == mode, "\(name) has \(String(status.mode, radix: 8))")
@@ -79,7 +82,9 @@ struct CreateTests {
             let (with, without) = try (s.manifest("u/with", []), s.manifest("u/without", []))
             // A directory over a whiteout is opaque: what the whiteout hid stays hidden.
             #expect(try s.text("u/with/d", "trusted.overlay.opaque") == "y")
-            #expect(with.dropFirst().map { $0.replacing(" trusted.overlay.opaque=[121]", with: "") } == Array(without.dropFirst()))
+            #expect(
+                with.dropFirst().map { $0.replacing(" trusted.overlay.opaque=[121]", with: "") }
+                    == Array(without.dropFirst()))
             #expect(try s.names("w/work").filter { !$0.hasPrefix("#whiteout") } == [])
             for name in ["f", "p", "c", "l"] {
                 try union.unlink("with" / FileName(name))
@@ -135,9 +140,13 @@ struct CreateTests {
         let stack = try s.stack(["l"], upper: false)
         let f: FileName = "new"
         #expect(throws: Errno.readOnly) {
-            try f.withRef { n in _ = try stack.createLocked(.directory(mode: 0o755), in: stack.root, n, as: TestUnion.root) }
+            try f.withRef { n in
+                _ = try stack.createLocked(.directory(mode: 0o755), in: stack.root, n, as: TestUnion.root)
+            }
         }
-        #expect(throws: Errno.readOnly) { try f.withRef { n in try stack.unlinkLocked(in: stack.root, n, whiteout: true) } }
+        #expect(throws: Errno.readOnly) {
+            try f.withRef { n in try stack.unlinkLocked(in: stack.root, n, whiteout: true) }
+        }
     }
 }
 

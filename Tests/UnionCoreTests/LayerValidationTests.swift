@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// What is refused before a mount, on real directories below $TMPDIR.

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// The names of a merged directory.
@@ -75,12 +76,18 @@ struct ListingTests {
         func layers(_ name: FileName) -> [Int] {
             name.withRef { n in (0..<3).filter { listing.find(n)?.layers.contains($0) ?? false } }
         }
-        #expect(layers("f") == [0, 1] && layers("gone") == [0, 1, 2] && layers("oci") == [0, 1] && layers("g") == [1] && layers("d") == [0, 2] && layers("none") == [])
+        #expect(
+            layers("f") == [0, 1] && layers("gone") == [0, 1, 2] && layers("oci") == [0, 1] && layers("g") == [1]
+                && layers("d") == [0, 2] && layers("none") == [])
         #expect(listing.count == 3)
         for name: FileName in ["f", "gone", "oci", "g", "d", "none"] {
             let listed = name.withRef { n in listing.find(n) }
-            let found = try name.withRef { n in listed == nil ? nil : try stack.lookup(stack.root, n, in: listed?.layers ?? .all) }
-            #expect(try found?.layer == stack.look(stack.root, name)?.layer && (found == nil) == (listed?.isHidden ?? true), "\(name)")
+            let found = try name.withRef { n in
+                listed == nil ? nil : try stack.lookup(stack.root, n, in: listed?.layers ?? .all)
+            }
+            #expect(
+                try found?.layer == stack.look(stack.root, name)?.layer && (found == nil) == (listed?.isHidden ?? true),
+                "\(name)")
         }
     }
     /// A stream goes on over changes and over a listing that was made anew: what is there all the time comes once.
@@ -92,7 +99,9 @@ struct ListingTests {
         func name(_ number: Int) -> FileName { FileName("name\(number)") }
         func change() {
             let one = name(random.below(600))
-            if shown.remove(one) != nil { one.withRef { listing.hide($0, isInUpper: random.below(2) == 0) } } else {
+            if shown.remove(one) != nil {
+                one.withRef { listing.hide($0, isInUpper: random.below(2) == 0) }
+            } else {
                 one.withRef { listing.show($0, ino: 1, .regular) }
                 shown.insert(one)
             }
@@ -124,7 +133,9 @@ struct ListingTests {
             }
             #expect(Set(seen).count == seen.count, "seed \(seed): a name twice")
             #expect(always.isSubset(of: seen), "seed \(seed): left out")
-            #expect(listing.count == shown.count && Set(listing.all.map { e in listing.withName(e) { $0.owned } }) == shown, "seed \(seed)")
+            #expect(
+                listing.count == shown.count && Set(listing.all.map { e in listing.withName(e) { $0.owned } }) == shown,
+                "seed \(seed)")
             for number in 0..<600 {
                 let isShown = name(number).withRef { listing.find($0).map { !$0.isHidden } ?? false }
                 #expect(isShown == shown.contains(name(number)), "seed \(seed)")

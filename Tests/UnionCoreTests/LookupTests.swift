@@ -1,10 +1,13 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// What a name stands for, over every form of whiteout and opaque directory.
 struct LookupTests {
-    private func view(_ sandbox: Sandbox, _ lowers: [FileName], _ change: (inout MountOptions) -> Void = { _ in }) throws -> [String] {
+    private func view(
+        _ sandbox: Sandbox, _ lowers: [FileName], _ change: (inout MountOptions) -> Void = { _ in }
+    ) throws -> [String] {
         try sandbox.stack(lowers, upper: false, change).lines()
     }
 
@@ -24,7 +27,10 @@ struct LookupTests {
         try s.build("b", ["f=1"])
         #expect(try view(s, ["a", "b"]) == ["b?", "f?"])
     }
-    @Test(arguments: [(MountOptions.Whiteouts.both, ["g=2"]), (.oci, ["g=2"]), (.overlay, [".wh.d=", ".wh.f=", "d/", "d/x=3", "f=1", "g=2"])])
+    @Test(arguments: [
+        (MountOptions.Whiteouts.both, ["g=2"]), (.oci, ["g=2"]),
+        (.overlay, [".wh.d=", ".wh.f=", "d/", "d/x=3", "f=1", "g=2"]),
+    ])
     func markerNames(_ how: MountOptions.Whiteouts, _ expected: [String]) throws {
         let s = try Sandbox()
         try s.build("a", [".wh.f=", ".wh.d="])
@@ -55,7 +61,9 @@ struct LookupTests {
 
     // ---- opaque ----
 
-    @Test(arguments: ["trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque", ".wh..wh..opq"] as [FileName])
+    @Test(
+        arguments: ["trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque", ".wh..wh..opq"]
+            as [FileName])
     func anOpaqueDirectoryHides(_ form: FileName) throws {
         let s = try Sandbox()
         try s.build("a", ["d/", "d/new=1", "d/sub/"])
@@ -89,7 +97,8 @@ struct LookupTests {
 
     // ---- kinds over kinds ----
 
-    /// Each of three layers has nothing, a file, a directory, an opaque directory, a whiteout, a symlink or a fifo: as the kernel has it.
+    /// Each of three layers has nothing, a file, a directory, an opaque directory, a whiteout, a symlink or a fifo: as
+    /// the kernel has it.
     @Test func everyKindOverEveryKindOverEveryKind() throws {
         let s = try Sandbox()
         let kinds = 7
@@ -138,8 +147,11 @@ struct LookupTests {
 
     @Test func namesOfAnyBytes() throws {
         let s = try Sandbox()
-        let names = [[0xff, 0xfe], [0x0a], [0x20], [0x5c], [0x2a], Array("e\u{301}".utf8), Array("\u{e9}".utf8),
-                     [UInt8](repeating: 0x61, count: 255), [0x2e, 0x77, 0x68]] as [[UInt8]]
+        let names =
+            [
+                [0xff, 0xfe], [0x0a], [0x20], [0x5c], [0x2a], Array("e\u{301}".utf8), Array("\u{e9}".utf8),
+                [UInt8](repeating: 0x61, count: 255), [0x2e, 0x77, 0x68],
+            ] as [[UInt8]]
         try s.build("a", [])
         try s.build("b", [])
         for (i, name) in names.enumerated() { try s.file((i % 2 == 0 ? "a" : "b") / FileName(bytes: name), [1]) }

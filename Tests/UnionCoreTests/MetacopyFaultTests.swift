@@ -1,13 +1,16 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
-/// Every step of a metacopy and of giving it its data, made to fail: the union shows the lower data until all of them are there, and the next
-/// attempt succeeds.
+/// Every step of a metacopy and of giving it its data, made to fail: the union shows the lower data until all of them
+/// are there, and the next attempt succeeds.
 struct MetacopyFaultTests {
     private static let content = Array(repeating: UInt8(ascii: "x"), count: 300_000)
 
-    private func union(_ s: Sandbox, _ faults: FaultPlan?, _ durability: MountOptions.Durability = .auto) throws -> TestUnion {
+    private func union(
+        _ s: Sandbox, _ faults: FaultPlan?, _ durability: MountOptions.Durability = .auto
+    ) throws -> TestUnion {
         try TestUnion(s, ["l"], faults: faults) {
             $0.durability = durability
             $0.metacopy = true

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// `overlay.origin` and the index: the kernel's format, to the byte.
@@ -39,7 +40,10 @@ struct OriginTests {
         #expect(Origin(handle: handle, uuid: [1]) == nil)
     }
     @Test func forgedOnesAreRefused() throws {
-        let good = try #require(Origin(handle: FileHandle(type: 1, bytes: [1, 2, 3, 4, 5, 6, 7, 8]), uuid: [UInt8](repeating: 0, count: 16))).bytes
+        let good = try #require(
+            Origin(
+                handle: FileHandle(type: 1, bytes: [1, 2, 3, 4, 5, 6, 7, 8]), uuid: [UInt8](repeating: 0, count: 16))
+        ).bytes
         for length in 0..<good.count { #expect(Origin(found: Array(good[..<length])) == nil) }
         #expect(Origin(found: good + [0]) == nil)
         for (position, value) in [(0, 1), (1, 0xfa), (2, 0), (2, 255), (3, 1), (3, 8), (3, 0x80)] as [(Int, UInt8)] {
@@ -75,7 +79,8 @@ struct OriginTests {
         try s.build("l", ["a=one", "a==b", "d/", "a==d/c", "other=x"])
         let union = try TestUnion(s, ["l"])
         try union.copyUp("a")
-        let first = try #require(try union.stack.find("a")), second = try #require(try union.stack.find("d/c"))
+        let first = try #require(try union.stack.find("a"))
+        let second = try #require(try union.stack.find("d/c"))
         #expect(first.nlink == 3 && second.nlink == 3 && first.ino == second.ino)
         #expect(second.isShownFromIndex && second.isInUpper && second.status.ino == first.status.ino)
         let entry = try #require(try s.names("w/index").first)
@@ -150,7 +155,8 @@ struct OriginTests {
         let union = try TestUnion(s, ["l"]) { $0.index = .off }
         try union.copyUp("a")
         #expect(!s.exists("w/index"))
-        let a = try #require(try union.stack.find("a")), b = try #require(try union.stack.find("b"))
+        let a = try #require(try union.stack.find("a"))
+        let b = try #require(try union.stack.find("b"))
         // Two files now: they must not share a number.
         #expect(a.ino != b.ino && a.isInUpper && !b.isInUpper)
     }

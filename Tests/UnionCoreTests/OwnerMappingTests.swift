@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Whose objects are, on both sides of a mapping.
@@ -11,14 +12,21 @@ struct OwnerMappingTests {
     }
     /// A version, then tag, permissions and id.
     private func acl(_ entries: [(UInt8, UInt32)]) -> [UInt8] {
-        [2, 0, 0, 0] + entries.flatMap { tag, id in [tag, 0, 7, 0] + (0..<4).map { UInt8(truncatingIfNeeded: id >> (8 * UInt32($0))) } }
+        [2, 0, 0, 0]
+            + entries.flatMap { tag, id in
+                [tag, 0, 7, 0] + (0..<4).map { UInt8(truncatingIfNeeded: id >> (8 * UInt32($0))) }
+            }
     }
 
     @Test func ranges() throws {
         let m = try mapping("uidmapping=:0:1000:1:1:100000:65536,gidmapping=5:6:2")
         #expect(!m.isIdentity)
-        #expect(m.seen(uid: 0) == 1000 && m.seen(uid: 1) == 100_000 && m.seen(uid: 65536) == 165_535 && m.seen(uid: 65537) == 65534)
-        #expect(m.stored(uid: 1000) == 0 && m.stored(uid: 100_007) == 8 && m.stored(uid: 0) == nil && m.stored(uid: .max) == nil)
+        #expect(
+            m.seen(uid: 0) == 1000 && m.seen(uid: 1) == 100_000 && m.seen(uid: 65536) == 165_535
+                && m.seen(uid: 65537) == 65534)
+        #expect(
+            m.stored(uid: 1000) == 0 && m.stored(uid: 100_007) == 8 && m.stored(uid: 0) == nil
+                && m.stored(uid: .max) == nil)
         #expect(m.seen(gid: 6) == 7 && m.seen(gid: 7) == 65534 && m.stored(gid: 7) == 6 && m.stored(gid: 8) == nil)
     }
     @Test func rangesAtTheEndOfNumbers() throws {
@@ -28,7 +36,9 @@ struct OwnerMappingTests {
     /// An engine makes things through a mount whose container is in another namespace.
     @Test func rootOfTheMachineStandsForRootOfTheLayers() throws {
         let m = try mapping("uidmapping=0:100000:65536,gidmapping=5:100000:10")
-        #expect(m.stored(uid: 0) == nil && m.stored(callerUID: 0) == 0 && m.stored(callerUID: 100_001) == 1 && m.stored(callerUID: 7) == nil)
+        #expect(
+            m.stored(uid: 0) == nil && m.stored(callerUID: 0) == 0 && m.stored(callerUID: 100_001) == 1
+                && m.stored(callerUID: 7) == nil)
         #expect(m.stored(callerGID: 0) == nil && m.stored(callerGID: 100_000) == 5)
     }
     @Test func squashed() throws {

@@ -1,11 +1,14 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
-/// Random layers, and random changes to an upper one, against the kernel's overlayfs. A failure prints the seed that repeats it.
+/// Random layers, and random changes to an upper one, against the kernel's overlayfs. A failure prints the seed that
+/// repeats it.
 struct RandomLayersTests {
     /// A tree of few names, so that layers meet; whiteouts, opaque directories and redirects in all but the lowest.
-    private func grow(_ s: Sandbox, _ directory: FileName, depth: Int, isLowest: Bool, _ random: inout Generator) throws {
+    private func grow(_ s: Sandbox, _ directory: FileName, depth: Int, isLowest: Bool, _ random: inout Generator) throws
+    {
         for name in ["a", "b", "c", "d"] {
             let own = directory / FileName(name)
             switch random.below(isLowest ? 5 : 9) {
@@ -41,7 +44,8 @@ struct RandomLayersTests {
         #expect(ours == kernels, "seed \(seed)")
     }
 
-    /// Changes made by us, seen by the kernel and by ourselves after a remount, against a plain directory that had the same done to it.
+    /// Changes made by us, seen by the kernel and by ourselves after a remount, against a plain directory that had the
+    /// same done to it.
     @Test(arguments: 1...25 as ClosedRange<UInt64>)
     func changesAsTheKernelSeesThem(_ seed: UInt64) throws {
         var random = Generator(state: seed &* 7919)
@@ -61,7 +65,9 @@ struct RandomLayersTests {
             if step == 30 { union = try TestUnion(s, lowers) { $0.durability = .volatile } }
             let all = try s.lines("plain").map { line in FileName(String(line.prefix { $0 != "=" && $0 != "-" })) }
             guard !all.isEmpty else { break }
-            func trimmed(_ name: FileName) -> FileName { FileName(bytes: name.bytes.last == 0x2f ? name.bytes.dropLast() : name.bytes[...]) }
+            func trimmed(_ name: FileName) -> FileName {
+                FileName(bytes: name.bytes.last == 0x2f ? name.bytes.dropLast() : name.bytes[...])
+            }
             let subject = trimmed(all[random.below(all.count)])
             let directories = [FileName("")] + all.filter { $0.bytes.last == 0x2f }.map(trimmed)
             let into = directories[random.below(directories.count)]
@@ -75,17 +81,47 @@ struct RandomLayersTests {
                 try second()
             }
             switch random.below(8) {
-            case 0: try both { (_, b) throws(Errno) in try plain.makeDirectory(b, mode: 0o755) } _: { try union.create(.directory(mode: 0o755), target) }
-            case 1: try both { (_, b) throws(Errno) in try plain.makeNode(b, mode: 0o100644) } _: { try union.file(target) }
-            case 2: try both { (a, _) throws(Errno) in try plain.unlink(a) } _: { try union.unlink(subject) }
-            case 3: try both { (a, _) throws(Errno) in try plain.removeDirectory(a) } _: { try union.rmdir(subject) }
+            case 0:
+                try both { (_, b) throws(Errno) in
+                    try plain.makeDirectory(b, mode: 0o755)
+                } _: {
+                    try union.create(.directory(mode: 0o755), target)
+                }
+            case 1:
+                try both { (_, b) throws(Errno) in
+                    try plain.makeNode(b, mode: 0o100644)
+                } _: {
+                    try union.file(target)
+                }
+            case 2:
+                try both { (a, _) throws(Errno) in
+                    try plain.unlink(a)
+                } _: {
+                    try union.unlink(subject)
+                }
+            case 3:
+                try both { (a, _) throws(Errno) in
+                    try plain.removeDirectory(a)
+                } _: {
+                    try union.rmdir(subject)
+                }
             case 4: try union.copyUp(subject)
-            case 5: if subject != target, (try? plain.status(there(target))) != nil {
-                try both { (a, b) throws(Errno) in try plain.rename(a, to: plain, b, .exchange) } _: { try union.rename(subject, target, exchange: true) }
-            }
-            default: if subject != target {
-                try both { (a, b) throws(Errno) in try plain.rename(a, to: plain, b) } _: { try union.rename(subject, target) }
-            }
+            case 5:
+                if subject != target, (try? plain.status(there(target))) != nil {
+                    try both { (a, b) throws(Errno) in
+                        try plain.rename(a, to: plain, b, .exchange)
+                    } _: {
+                        try union.rename(subject, target, exchange: true)
+                    }
+                }
+            default:
+                if subject != target {
+                    try both { (a, b) throws(Errno) in
+                        try plain.rename(a, to: plain, b)
+                    } _: {
+                        try union.rename(subject, target)
+                    }
+                }
             }
             let (ours, expected) = (try union.stack.lines(), try s.lines("plain"))
             #expect(ours == expected, "seed \(seed), step \(step)")

@@ -1,10 +1,13 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Directories that the layers below keep under other names.
 struct RedirectTests {
-    private func view(_ s: Sandbox, _ lowers: [FileName]) throws -> [String] { try s.stack(lowers, upper: false).lines() }
+    private func view(_ s: Sandbox, _ lowers: [FileName]) throws -> [String] {
+        try s.stack(lowers, upper: false).lines()
+    }
     /// With a check that the kernel sees the same.
     private func both(_ s: Sandbox, _ lowers: [FileName]) throws -> [String] {
         let ours = try view(s, lowers)
@@ -33,7 +36,10 @@ struct RedirectTests {
         try s.mark("a/rel", "trusted.overlay.redirect", "p")
         try s.build("b", ["other=1"])
         try s.build("c", ["p/", "p/q/", "p/q/f=1"])
-        #expect(try both(s, ["a", "b", "c"]) == ["new/", "new/f=1", "other=1", "p/", "p/q/", "p/q/f=1", "rel/", "rel/q/", "rel/q/f=1"])
+        #expect(
+            try both(s, ["a", "b", "c"]) == [
+                "new/", "new/f=1", "other=1", "p/", "p/q/", "p/q/f=1", "rel/", "rel/q/", "rel/q/f=1",
+            ])
     }
     @Test func chainedOverLayers() throws {
         let s = try Sandbox()
@@ -44,7 +50,10 @@ struct RedirectTests {
         try s.build("c", ["x/", "x/one/", "x/one/c=1"])
         try s.mark("c/x/one", "trusted.overlay.redirect", "zero")
         try s.build("d", ["x/", "x/zero/", "x/zero/d=1"])
-        #expect(try both(s, ["a", "b", "c", "d"]).filter { $0.hasPrefix("three") } == ["three/", "three/b=1", "three/c=1", "three/d=1"])
+        #expect(
+            try both(s, ["a", "b", "c", "d"]).filter { $0.hasPrefix("three") } == [
+                "three/", "three/b=1", "three/c=1", "three/d=1",
+            ])
     }
     /// Refused wherever it leads, but of the last layer that the parent has it is not even read: as the kernel does.
     @Test func notFollowed() throws {
@@ -70,8 +79,16 @@ struct RedirectTests {
         try s.mark("a/new", "trusted.overlay.redirect", "/p/d")
         try s.build("b", ["p/", "p/d/", "p/d/b=1"])
         try s.mark("b/p", "trusted.overlay.redirect", parents)
-        try s.build("c", ["older/", "older/d/", "older/d/c=1", "q/", "q/older/", "q/older/d/", "q/older/d/q=1", "p/", "p/d/", "p/d/wrong=1"])
-        #expect(try both(s, ["a", "b", "c"]).filter { $0.hasPrefix("new") } == ["new/", "new/b=1", parents == "older" ? "new/c=1" : "new/q=1"])
+        try s.build(
+            "c",
+            [
+                "older/", "older/d/", "older/d/c=1", "q/", "q/older/", "q/older/d/", "q/older/d/q=1", "p/", "p/d/",
+                "p/d/wrong=1",
+            ])
+        #expect(
+            try both(s, ["a", "b", "c"]).filter { $0.hasPrefix("new") } == [
+                "new/", "new/b=1", parents == "older" ? "new/c=1" : "new/q=1",
+            ])
     }
     @Test func throughARedirectedParentThatLacksTheRest() throws {
         let s = try Sandbox()
@@ -91,7 +108,10 @@ struct RedirectTests {
         try s.build("b", ["p/", "p/w!", "o/", "o/d/", "o/d/b=1", "f=a file"])
         try s.mark("b/o", "trusted.overlay.opaque", "y")
         try s.build("c", ["p/", "p/w/", "p/w/c=1", "o/", "o/d/", "o/d/c=1", "f/", "f/d/", "f/d/c=1"])
-        #expect(try both(s, ["a", "b", "c"]).filter { !$0.hasPrefix("o/") } == ["f=a file", "one/", "p/", "three/", "two/", "two/b=1"])
+        #expect(
+            try both(s, ["a", "b", "c"]).filter { !$0.hasPrefix("o/") } == [
+                "f=a file", "one/", "p/", "three/", "two/", "two/b=1",
+            ])
     }
     /// What was moved into an opaque directory has its own past: the mark ends the search for the directory only.
     @Test func outOfAnOpaqueDirectory() throws {
@@ -112,7 +132,8 @@ struct RedirectTests {
         try s.build("b", ["new/", "new/same=1", "old/", "old/f=1"])
         let stack = try s.stack(["a", "b"], upper: false) { $0.redirectDir = .noFollow }
         #expect(throws: Errno.notPermitted) { try stack.look(stack.root, "new") }
-        #expect(try stack.look(stack.root, "other")?.directory != nil && stack.look(stack.root, "old")?.directory != nil)
+        #expect(
+            try stack.look(stack.root, "other")?.directory != nil && stack.look(stack.root, "old")?.directory != nil)
     }
 
     // ---- forged ----
@@ -160,7 +181,8 @@ struct RedirectTests {
             try s.mark(name / "y", "trusted.overlay.redirect", "/x")
         }
         let all = try both(s, (0..<6).map { FileName("l\($0)") })
-        #expect(all.filter { $0.hasPrefix("x/") } == ["x/", "x/in0=", "x/in2=", "x/in4=", "x/yn1=", "x/yn3=", "x/yn5="])
+        #expect(
+            all.filter { $0.hasPrefix("x/") } == ["x/", "x/in0=", "x/in2=", "x/in4=", "x/yn1=", "x/yn3=", "x/yn5="])
     }
 
     // ---- written ----
@@ -184,7 +206,8 @@ struct RedirectTests {
     }
     @Test func whatIsWrittenIsValid() throws {
         let long = FileName(String(repeating: "n", count: 255))
-        let path: FileName? = Redirect.forMove(sameParent: false, ancestry: Array(repeating: (name: long, redirect: nil), count: 15))
+        let path: FileName? = Redirect.forMove(
+            sameParent: false, ancestry: Array(repeating: (name: long, redirect: nil), count: 15))
         #expect(Redirect.validated(Array(try #require(path).bytes)) == path)
     }
 }

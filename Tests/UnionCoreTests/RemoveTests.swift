@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Names removed: a whiteout where a layer below has the name, and only there.
@@ -86,7 +87,9 @@ struct RemoveTests {
         let union = try TestUnion(s, ["l"])
         let name: FileName = "none"
         #expect(try name.withRef { n in try union.stack.needsWhiteout(union.stack.root, n) } == false)
-        #expect(throws: Errno.noEntry) { try name.withRef { n in try union.stack.unlinkLocked(in: union.stack.root, n, whiteout: false) } }
+        #expect(throws: Errno.noEntry) {
+            try name.withRef { n in try union.stack.unlinkLocked(in: union.stack.root, n, whiteout: false) }
+        }
     }
     @Test func needsAWhiteoutAsTheLayersBelowHaveIt() throws {
         let s = try Sandbox()
@@ -95,8 +98,10 @@ struct RemoveTests {
         try s.mark("a/x/gone", "trusted.overlay.whiteout", "y")
         try s.build("b", ["w=1", "m=1", "n=1", "x/", "x/gone=1", "x/there=1"])
         let union = try TestUnion(s, ["a", "b"])
-        for (directory, name, needs) in [("", "w", false), ("", "m", false), ("", "n", true), ("", "none", false),
-                                         ("x", "gone", false), ("x", "there", true)] as [(FileName, FileName, Bool)] {
+        for (directory, name, needs) in [
+            ("", "w", false), ("", "m", false), ("", "n", true), ("", "none", false),
+            ("x", "gone", false), ("x", "there", true),
+        ] as [(FileName, FileName, Bool)] {
             let parent = try union.directory(directory)
             #expect(try name.withRef { n in try union.stack.needsWhiteout(parent, n) } == needs, "\(name)")
         }

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Names moved, and what is written down about it: the same that the kernel's overlayfs reads.
@@ -112,8 +113,10 @@ struct RenameTests {
         }
     }
     @Test func exchangeOfEverything() throws {
-        try check(["ad/", "ad/in=1", "af=1", "al->x", "ap|", "bd/", "bd/out=2", "bf=2"],
-                  ["ad/", "ad/out=2", "af=2", "al|", "ap->x", "bd/", "bd/in=1", "bf=1"]) { u, _ in
+        try check(
+            ["ad/", "ad/in=1", "af=1", "al->x", "ap|", "bd/", "bd/out=2", "bf=2"],
+            ["ad/", "ad/out=2", "af=2", "al|", "ap->x", "bd/", "bd/in=1", "bf=1"]
+        ) { u, _ in
             try u.rename("af", "bf", exchange: true)
             try u.rename("ad", "bd", exchange: true)
             try u.rename("al", "ap", exchange: true)
@@ -130,7 +133,8 @@ struct RenameTests {
             try u.create(.directory(mode: 0o755), "n")
             try u.file("n/in")
             try u.rename("n", "d", exchange: true)
-            #expect(try s.text("u/d", "trusted.overlay.opaque") == "y" && s.text("u/n", "trusted.overlay.redirect") == "d")
+            #expect(
+                try s.text("u/d", "trusted.overlay.opaque") == "y" && s.text("u/n", "trusted.overlay.redirect") == "d")
         }
     }
     @Test func markersCannotBeNames() throws {
@@ -140,7 +144,8 @@ struct RenameTests {
         #expect(throws: Errno.invalid) { try union.rename("f", ".wh.f") }
         #expect(try union.stack.lines() == ["f=1"])
     }
-    /// An upper layer that another program wrote where it could make no devices: `.wh.NAME` beside a directory says opaque.
+    /// An upper layer that another program wrote where it could make no devices: `.wh.NAME` beside a directory says
+    /// opaque.
     @Test func aMergedDirectoryWhereAMarkerStands() throws {
         let s = try Sandbox()
         try s.build("l", ["d/", "d/f=1", "x=0"])

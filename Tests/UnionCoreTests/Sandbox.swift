@@ -1,7 +1,9 @@
 import LinuxSys
+
 @testable import UnionCore
 
-/// A directory of its own for one test, removed with its owner; what a test that crashed left is removed by the next run.
+/// A directory of its own for one test, removed with its owner; what a test that crashed left is removed by the next
+/// run.
 final class Sandbox {
     let path: FileName
     /// Part of every path and of some names in here: tells our descriptors from those of tests that run beside us.
@@ -32,7 +34,9 @@ final class Sandbox {
         var reader = DirectoryReader(temporary.fd)
         try? reader.forEach { name, _, _ in
             let text = name.owned.description
-            guard text.hasPrefix(prefix), let owner = Int32(text.dropFirst(prefix.count).prefix { $0 != "-" }) else { return true }
+            guard text.hasPrefix(prefix), let owner = Int32(text.dropFirst(prefix.count).prefix { $0 != "-" }) else {
+                return true
+            }
             if !Process.isAlive(owner) { stale.append(name.owned) }
             return true
         }
@@ -44,16 +48,19 @@ final class Sandbox {
 
     func at(_ name: FileName) -> FileName { path.appending(component: name) }
 
-    /// Makes what each word says below `layer`: `d/` a directory, `f=text` a file, `l->target` a symlink, `w!` a whiteout 0/0,
-    /// `p|` a fifo, `a==b` a second name b for a. Parents come first.
+    /// Makes what each word says below `layer`: `d/` a directory, `f=text` a file, `l->target` a symlink, `w!` a
+    /// whiteout 0/0, `p|` a fifo, `a==b` a second name b for a. Parents come first.
     func build(_ layer: FileName, _ words: [String]) throws {
         if !exists(layer) { try directory(layer) }
         for word in words {
             let bytes = Array(word.utf8)
             if let end = word.firstRange(of: "==") {
-                try link(layer / FileName(String(word[..<end.lowerBound])), layer / FileName(String(word[end.upperBound...])))
+                try link(
+                    layer / FileName(String(word[..<end.lowerBound])), layer / FileName(String(word[end.upperBound...]))
+                )
             } else if let end = word.firstRange(of: "->") {
-                try symlink(layer / FileName(String(word[..<end.lowerBound])), FileName(String(word[end.upperBound...])))
+                try symlink(
+                    layer / FileName(String(word[..<end.lowerBound])), FileName(String(word[end.upperBound...])))
             } else if let end = bytes.firstIndex(of: 0x3d) {
                 try file(layer / FileName(bytes: bytes[..<end]), Array(bytes[(end + 1)...]))
             } else {
@@ -86,7 +93,9 @@ final class Sandbox {
     func link(_ old: FileName, _ new: FileName) throws {
         try at(old).withRef { o in try at(new).withRef { n in try Self.here.link(o, to: Self.here, n) } }
     }
-    func setMode(_ name: FileName, _ mode: UInt32) throws { try at(name).withRef { n in try Self.here.changeMode(n, mode) } }
+    func setMode(_ name: FileName, _ mode: UInt32) throws {
+        try at(name).withRef { n in try Self.here.changeMode(n, mode) }
+    }
     func setOwner(_ name: FileName, _ uid: UInt32, _ gid: UInt32) throws {
         try at(name).withRef { n in try Self.here.changeOwner(n, uid: uid, gid: gid) }
     }
@@ -96,7 +105,9 @@ final class Sandbox {
     func mark(_ name: FileName, _ attribute: FileName, _ value: [UInt8]) throws {
         try at(name).withRef { n in try attribute.withRef { a in try Self.here.setXattr(n, a, value) } }
     }
-    func mark(_ name: FileName, _ attribute: FileName, _ value: String) throws { try mark(name, attribute, Array(value.utf8)) }
+    func mark(_ name: FileName, _ attribute: FileName, _ value: String) throws {
+        try mark(name, attribute, Array(value.utf8))
+    }
     func xattr(_ name: FileName, _ attribute: FileName) throws -> [UInt8]? {
         try at(name).withRef { n in try attribute.withRef { a in try Self.here.xattrIfPresent(n, a) } }
     }
@@ -132,20 +143,27 @@ final class Sandbox {
         }
         return options
     }
-    func stack(_ lowers: [FileName], upper: Bool = true, faults: FaultPlan? = nil,
-               _ change: (inout MountOptions) -> Void = { _ in }) throws -> LayerStack {
+    func stack(
+        _ lowers: [FileName], upper: Bool = true, faults: FaultPlan? = nil,
+        _ change: (inout MountOptions) -> Void = { _ in }
+    ) throws -> LayerStack {
         var options = try options(lowers, upper: upper)
         change(&options)
         return try LayerStack(options: options, faults: faults)
     }
 
     /// What the kernel's own overlayfs shows of the same layers, at `m` for the length of the call.
-    func kernel<R>(_ lowers: [FileName], upper: Bool = true, _ more: String = "index=on,redirect_dir=on", _ body: (FileName) throws -> R) throws -> R {
+    func kernel<R>(
+        _ lowers: [FileName], upper: Bool = true, _ more: String = "index=on,redirect_dir=on",
+        _ body: (FileName) throws -> R
+    ) throws -> R {
         if !exists("m") { try directory("m") }
         var words = "lowerdir=" + lowers.map { at($0).description }.joined(separator: ":")
         if upper { words += ",upperdir=\(at("u")),workdir=\(at("w"))" }
         let target = at("m")
-        try Mounts.mount(source: "overlay", target: target, type: "overlay", flags: 0, data: FileName(words + (more.isEmpty ? "" : "," + more)))
+        try Mounts.mount(
+            source: "overlay", target: target, type: "overlay", flags: 0,
+            data: FileName(words + (more.isEmpty ? "" : "," + more)))
         mounts.append(target)
         defer {
             try? Mounts.unmount(target, lazily: false)
@@ -154,7 +172,8 @@ final class Sandbox {
         return try body("m")
     }
 
-    /// Open descriptors of this process that belong to this sandbox: by their path, or where they were opened through a private mount, which has another, by what they are.
+    /// Open descriptors of this process that belong to this sandbox: by their path, or where they were opened through a
+    /// private mount, which has another, by what they are.
     func descriptors() throws -> [String] {
         let all = try Self.here.open("/proc/self/fd", OpenFlags.directory)
         let root = try Self.here.open(path, OpenFlags.directory)
@@ -166,7 +185,11 @@ final class Sandbox {
         try reader.forEach { name, _, _ in
             guard let number = Int32(name.owned.description), number != besides else { return true }
             let target = (try? all.fd.readLink(name).description) ?? ""
-            if target.contains(token) { found.append(target) } else if let status = try? FD(raw: number).status(), own.contains([status.dev, status.ino]) { found.append("\(token): \(target)") }
+            if target.contains(token) {
+                found.append(target)
+            } else if let status = try? FD(raw: number).status(), own.contains([status.dev, status.ino]) {
+                found.append("\(token): \(target)")
+            }
             return true
         }
         _ = root.fd
@@ -197,7 +220,9 @@ extension FileName {
     static func / (directory: FileName, name: FileName) -> FileName { directory.appending(component: name) }
 }
 extension FD {
-    func makeDirectory(_ path: FileName, mode: UInt32) throws { try path.withRef { p in try makeDirectory(p, mode: mode) } }
+    func makeDirectory(_ path: FileName, mode: UInt32) throws {
+        try path.withRef { p in try makeDirectory(p, mode: mode) }
+    }
 }
 /// SplitMix64: a run is repeated with its seed.
 struct Generator: RandomNumberGenerator {

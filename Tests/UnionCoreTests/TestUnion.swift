@@ -1,15 +1,19 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
-/// What a filesystem does with a stack, by paths and with nobody else there: ancestors copied up first, every directory looked up
-/// anew each time. Writes nothing but through `LayerStack`.
+/// What a filesystem does with a stack, by paths and with nobody else there: ancestors copied up first, every directory
+/// looked up anew each time. Writes nothing but through `LayerStack`.
 struct TestUnion {
     let sandbox: Sandbox
     let stack: LayerStack
     static let root = Maker(uid: 0, gid: 0, umask: 0o022)
 
-    init(_ sandbox: Sandbox, _ lowers: [FileName], faults: FaultPlan? = nil, _ change: (inout MountOptions) -> Void = { _ in }) throws {
+    init(
+        _ sandbox: Sandbox, _ lowers: [FileName], faults: FaultPlan? = nil,
+        _ change: (inout MountOptions) -> Void = { _ in }
+    ) throws {
         self.sandbox = sandbox
         stack = try sandbox.stack(lowers, faults: faults, change)
     }
@@ -34,7 +38,8 @@ struct TestUnion {
         let upper = try #require(parent.upper)
         if found.isShownFromIndex, let indexName = found.indexName {
             try name.withRef { n in
-                try stack.linkFromIndexLocked(indexName: indexName, links: found.nlink, lowerLinks: found.lowerLinks, in: upper, n)
+                try stack.linkFromIndexLocked(
+                    indexName: indexName, links: found.nlink, lowerLinks: found.lowerLinks, in: upper, n)
             }
             return nil
         }
@@ -42,9 +47,10 @@ struct TestUnion {
         return try name.withRef { n in
             let indexed = found.indexName
             let part = try #require(parent.part(inLayer: found.layer))
-            let source = found.directory?.parts.first.map {
-                CopyUpSource(directory: $0.fd, name: NameRef.empty, layer: $0.layer, status: found.status)
-            } ?? CopyUpSource(directory: part.fd, name: n, layer: found.layer, status: found.status)
+            let source =
+                found.directory?.parts.first.map {
+                    CopyUpSource(directory: $0.fd, name: NameRef.empty, layer: $0.layer, status: found.status)
+                } ?? CopyUpSource(directory: part.fd, name: n, layer: found.layer, status: found.status)
             let staged = try stack.stageCopy(source, extent: extent, indexed: indexed != nil)
             if let indexed {
                 try stack.publishIndexedLocked(staged, indexName: indexed, lowerLinks: found.lowerLinks, in: upper, n)
@@ -108,8 +114,10 @@ struct TestUnion {
         let other = exchange ? try redirectForMove(new, sameParent: from == to) : nil
         try name.withRef { o in
             _ = try newName.withRef { n in
-                try stack.renameLocked(RenameSubject(directory: fromDirectory, name: o, moved: moved, redirect: redirect),
-                                       to: RenameSubject(directory: toDirectory, name: n, moved: replaced, redirect: other), exchange: exchange)
+                try stack.renameLocked(
+                    RenameSubject(directory: fromDirectory, name: o, moved: moved, redirect: redirect),
+                    to: RenameSubject(directory: toDirectory, name: n, moved: replaced, redirect: other),
+                    exchange: exchange)
             }
         }
     }

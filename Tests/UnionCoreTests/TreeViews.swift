@@ -1,4 +1,5 @@
 import LinuxSys
+
 @testable import UnionCore
 
 extension Sandbox {
@@ -25,7 +26,8 @@ extension Sandbox {
         if facts.contains(.identity) { line += " ino=\(s.ino) ctime=\(s.ctime.seconds).\(s.ctime.nanoseconds)" }
         if s.isRegular {
             let file = try parent.openQuietly(name, 0)
-            line += " data=\(String(try file.fd.readAll().reduce(UInt64(0xcbf2)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }, radix: 16))"
+            let hash = try file.fd.readAll().reduce(UInt64(0xcbf2)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            line += " data=\(String(hash, radix: 16))"
         }
         if s.isSymlink { line += " -> \(try parent.readLink(name))" }
         line += try Self.attributes(parent, name).map { " \($0.key)=\($0.value)" }.joined()
@@ -55,8 +57,8 @@ extension Sandbox {
         return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     }
 
-    /// A tree as `build` takes it. `skipsMissing`: the kernel lists whiteouts that lie in a directory of one layer only, and does not
-    /// find them.
+    /// A tree as `build` takes it. `skipsMissing`: the kernel lists whiteouts that lie in a directory of one layer
+    /// only, and does not find them.
     func lines(_ name: FileName, skipsMissing: Bool = false) throws -> [String] {
         var all: [String] = []
         let root = try FD.currentDirectory.open(at(name), OpenFlags.directory)
@@ -107,14 +109,18 @@ extension LayerStack {
                 all.append(path + "\(name) is listed and not found")
                 continue
             }
-            if found.status.kind != kind { all.append(path + "\(name) is listed as \(kind), found as \(found.status.kind)") }
+            if found.status.kind != kind {
+                all.append(path + "\(name) is listed as \(kind), found as \(found.status.kind)")
+            }
             if let child = found.directory {
                 all.append(path + "\(name)/")
                 try collect(child, path + "\(name)/", &all)
             } else if found.isShownFromIndex, let index, let copy = found.indexName {
-                all.append(try copy.withRef { c in try Sandbox.word(path + name.description, found.status, index.fd, c) })
+                all.append(
+                    try copy.withRef { c in try Sandbox.word(path + name.description, found.status, index.fd, c) })
             } else if let part = directory.part(inLayer: found.layer) {
-                all.append(try name.withRef { n in try Sandbox.word(path + name.description, found.status, part.fd, n) })
+                all.append(
+                    try name.withRef { n in try Sandbox.word(path + name.description, found.status, part.fd, n) })
             }
         }
     }

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// The digest in `overlay.metacopy`, byte for byte as fs/overlayfs/overlayfs.h has it (struct ovl_metacopy).
@@ -15,7 +16,9 @@ struct VerityTests {
         #expect(try MetacopyNote(found: MetacopyNote(long).bytes).digest == long)
     }
 
-    @Test(arguments: [[0], [0, 3, 0], [1, 4, 0, 0], [0, 5, 0, 0], [0, 4, 1, 0], [0, 37, 0, 1] + [UInt8](repeating: 0, count: 32)])
+    @Test(arguments: [
+        [0], [0, 3, 0], [1, 4, 0, 0], [0, 5, 0, 0], [0, 4, 1, 0], [0, 37, 0, 1] + [UInt8](repeating: 0, count: 32),
+    ])
     func whatIsNotOfTheFormatIsAnError(_ value: [UInt8]) {
         #expect(throws: Errno.io) { try MetacopyNote(found: value) }
     }
@@ -24,7 +27,10 @@ struct VerityTests {
         let other = VerityDigest(algorithm: 1, bytes: [UInt8](repeating: 9, count: 32))
         for isRequired in [false, true] {
             try MetacopyNote(digest).check(digest, isRequired: isRequired)
-            for found in [other, VerityDigest(algorithm: 2, bytes: digest.bytes), VerityDigest(algorithm: 1, bytes: Array(0..<31)), nil] {
+            for found in [
+                other, VerityDigest(algorithm: 2, bytes: digest.bytes),
+                VerityDigest(algorithm: 1, bytes: Array(0..<31)), nil,
+            ] {
                 #expect(throws: Errno.io) { try MetacopyNote(digest).check(found, isRequired: isRequired) }
             }
         }

@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 
 /// Where things are made before they are shown.
@@ -8,7 +9,12 @@ struct WorkDirectoryTests {
         let s = try Sandbox()
         try s.build("l", ["f=1"])
         try s.build("outside", ["precious=1"])
-        try s.build("w", ["work/", "work/#1=left", "work/#2/", "work/#2/deep/", "work/#2/deep/x=1", "work/#3!", "work/#4|", "index/", "other=stays"])
+        try s.build(
+            "w",
+            [
+                "work/", "work/#1=left", "work/#2/", "work/#2/deep/", "work/#2/deep/x=1", "work/#3!", "work/#4|",
+                "index/", "other=stays",
+            ])
         try s.symlink("w/work/#5", s.at("outside"))
         try s.symlink("w/work/#2/link", s.at("outside"))
         let stack = try s.stack(["l"])
@@ -34,7 +40,8 @@ struct WorkDirectoryTests {
     @Test func namesAreNeverTheSame() throws {
         let s = try Sandbox()
         try s.build("l", ["f=1"])
-        let a = try s.stack(["l"]), b = try s.stack(["l"])
+        let a = try s.stack(["l"])
+        let b = try s.stack(["l"])
         var seen: Set<FileName> = []
         for _ in 0..<1000 {
             for stack in [a, b] { seen.insert(try #require(stack.work).temporaryName().withRef { $0.owned }) }
@@ -53,10 +60,11 @@ struct WorkDirectoryTests {
         #expect(try said { $0.work = nil }.contains("needs a work directory"))
         #expect(try said { $0.lower = [s.at("none")] }.contains("does not exist"))
         #expect(try said { $0.lower = [s.at("l/f")] }.contains("is not a directory"))
-        #expect(try said {
-            $0.lower = []
-            $0.upper = nil
-        }.contains("no layers"))
+        #expect(
+            try said {
+                $0.lower = []
+                $0.upper = nil
+            }.contains("no layers"))
         #expect(try said { $0.upper = s.at("none") }.contains("does not exist"))
         #expect(try s.descriptors() == [])
     }

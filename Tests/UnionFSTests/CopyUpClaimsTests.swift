@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionFS
 
 /// One copier for each inode, and nobody waits for another inode's.
@@ -56,10 +57,14 @@ struct LockOrderTests {
         #expect(!LockOrder.isBroken(by: .redirects))
         #if DEBUG
         try locks.shared(5) { () throws(Errno) in
-            #expect(LockOrder.isBroken(by: .claim) && LockOrder.isBroken(by: .redirects) && LockOrder.isBroken(by: .directory))
+            #expect(
+                LockOrder.isBroken(by: .claim) && LockOrder.isBroken(by: .redirects)
+                    && LockOrder.isBroken(by: .directory))
             #expect(!LockOrder.isBroken(by: .leaf) && !LockOrder.isBroken(by: .directory, 1024))
         }
-        try claims.holding(7) { () throws(Errno) in #expect(LockOrder.isBroken(by: .redirects) && !LockOrder.isBroken(by: .directory)) }
+        try claims.holding(7) { () throws(Errno) in
+            #expect(LockOrder.isBroken(by: .redirects) && !LockOrder.isBroken(by: .directory))
+        }
         #endif
         try locks.exclusive(1, 2, 3, 4) { () throws(Errno) in #expect(!LockOrder.isBroken(by: .leaf)) }
         #expect(!LockOrder.isBroken(by: .redirects) && LockOrder.violations == 0)

@@ -1,6 +1,7 @@
 import LinuxSys
 import Synchronization
 import Testing
+
 @testable import UnionCore
 @testable import UnionFS
 
@@ -8,7 +9,9 @@ import Testing
 struct DirectoryTests {
     /// With so many parts, none of them open.
     private func directory(_ parts: Int) -> MergedDirectory {
-        let all = (0..<parts).map { LayerDirectory(layer: $0, fd: OwnedFD(adopting: -1), markers: DirectoryMarkers(), size: 0) }
+        let all = (0..<parts).map {
+            LayerDirectory(layer: $0, fd: OwnedFD(adopting: -1), markers: DirectoryMarkers(), size: 0)
+        }
         return MergedDirectory(parts: all, hasUpper: false)
     }
 
@@ -59,7 +62,9 @@ struct DirectoryTests {
         var count = 0
         for case ("shards"?, let shards) in Mirror(reflecting: cache).children {
             for shard in Mirror(reflecting: shards).children {
-                for case ("ring"?, let ring) in Mirror(reflecting: shard.value).children { count += Mirror(reflecting: ring).children.count }
+                for case ("ring"?, let ring) in Mirror(reflecting: shard.value).children {
+                    count += Mirror(reflecting: ring).children.count
+                }
             }
         }
         return count
@@ -97,7 +102,11 @@ struct DirectoryTests {
         // A number far from those that other tests open and close.
         let number: Int32 = 900
         try fd.fd.replace(FD(raw: number))
-        cache.put(1, MergedDirectory(parts: [LayerDirectory(layer: 0, fd: OwnedFD(adopting: number), markers: DirectoryMarkers(), size: 0)], hasUpper: false))
+        cache.put(
+            1,
+            MergedDirectory(
+                parts: [LayerDirectory(layer: 0, fd: OwnedFD(adopting: number), markers: DirectoryMarkers(), size: 0)],
+                hasUpper: false))
         #expect((try? FD(raw: number).status()) != nil)
         cache.remove(1)
         #expect((try? FD(raw: number).status()) == nil)
@@ -109,7 +118,8 @@ struct DirectoryTests {
         var values = [Int](repeating: 0, count: 64)
     }
 
-    /// Numbers that only the locks protect; any two, three or four at once, in any order: no update lost, nobody waits in a circle.
+    /// Numbers that only the locks protect; any two, three or four at once, in any order: no update lost, nobody waits
+    /// in a circle.
     @Test func exclusiveMeansExclusive() throws {
         let locks = DirectoryLocks(try unwatched())
         let counters = Counters()
@@ -123,7 +133,10 @@ struct DirectoryTests {
                     try? locks.exclusive(nodes[0], nodes[1], nodes[2], nodes[3]) { () throws(Errno) in
                         counters.values[Int(nodes[0])] += 1
                     }
-                default: try? locks.exclusive(nodes[0], 0, nodes[1]) { () throws(Errno) in counters.values[Int(nodes[0])] += 1 }
+                default:
+                    try? locks.exclusive(nodes[0], 0, nodes[1]) { () throws(Errno) in
+                        counters.values[Int(nodes[0])] += 1
+                    }
                 }
             }
         }

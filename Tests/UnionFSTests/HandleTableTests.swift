@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionFS
 
 /// Handles of open files.
@@ -23,7 +24,9 @@ struct HandleTableTests {
     }
     @Test func handlesThatNobodyGave() throws {
         let table = HandleTable(region: try RecordRegion())
-        for handle in [0, 1, 5, UInt64(RecordRegion.handleCapacity), UInt64(UInt32.max), 1 << 32, UInt64.max] as [UInt64] {
+        for handle in [0, 1, 5, UInt64(RecordRegion.handleCapacity), UInt64(UInt32.max), 1 << 32, UInt64.max]
+            as [UInt64]
+        {
             #expect(throws: Errno.badDescriptor) { try table.record(handle) }
             table.release(handle)
         }
@@ -54,7 +57,8 @@ struct HandleTableTests {
             if open.isEmpty || random.below(5) < 3, open.count < 100 {
                 let node = UInt32(truncatingIfNeeded: random.next())
                 let handle = try table.addFile(node, OwnedFD(adopting: -1), openFlags: 0, isUpper: random.below(2) == 0)
-                #expect(open.updateValue(node, forKey: handle) == nil, "seed \(seed), step \(step): handle \(handle) twice")
+                #expect(
+                    open.updateValue(node, forKey: handle) == nil, "seed \(seed), step \(step): handle \(handle) twice")
             } else if let handle = open.keys.sorted().randomElement(using: &random) {
                 #expect(try table.record(handle).node == open[handle], "seed \(seed), step \(step)")
                 table.release(handle)
@@ -67,8 +71,13 @@ struct HandleTableTests {
         let table = HandleTable(region: try RecordRegion())
         try inParallel(6) { thread in
             for i in 0..<5000 {
-                guard let handle = try? table.addFile(UInt32(thread * 10_000 + i), OwnedFD(adopting: -1), openFlags: 0, isUpper: false) else { continue }
-                if (try? table.record(handle).node) != UInt32(thread * 10_000 + i) { Issue.record("somebody else's handle") }
+                guard
+                    let handle = try? table.addFile(
+                        UInt32(thread * 10_000 + i), OwnedFD(adopting: -1), openFlags: 0, isUpper: false)
+                else { continue }
+                if (try? table.record(handle).node) != UInt32(thread * 10_000 + i) {
+                    Issue.record("somebody else's handle")
+                }
                 table.release(handle)
             }
         }

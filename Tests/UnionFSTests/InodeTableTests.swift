@@ -1,5 +1,6 @@
 import LinuxSys
 import Testing
+
 @testable import UnionCore
 @testable import UnionFS
 
@@ -19,10 +20,16 @@ struct InodeTableTests {
     func randomOperations(_ seed: UInt64) throws {
         var random = Generator(state: seed)
         let model = try TableModel()
-        let names = (0..<6).map { FileName("n\($0)") } + [FileName(String(repeating: "long", count: 60)), FileName(bytes: [0xff, 0x0a])]
+        let names =
+            (0..<6).map { FileName("n\($0)") } + [
+                FileName(String(repeating: "long", count: 60)), FileName(bytes: [0xff, 0x0a]),
+            ]
         for step in 0..<1500 {
             // The kernel asks about what it has looked up and not forgotten.
-            func directory() -> UInt64 { model.live.values.filter { $0.isDirectory && $0.lookups > 0 }.map { $0.ino }.sorted().randomElement(using: &random) ?? 1 }
+            func directory() -> UInt64 {
+                model.live.values.filter { $0.isDirectory && $0.lookups > 0 }.map { $0.ino }.sorted().randomElement(
+                    using: &random) ?? 1
+            }
             func place() -> TableModel.Place { .init(directory: directory(), name: names[random.below(names.count)]) }
             func node() -> UInt64 { model.live.keys.sorted().randomElement(using: &random) ?? 1 }
             let operation = random.below(12)
@@ -46,7 +53,10 @@ struct InodeTableTests {
                 model.exchange(a, b)
             }
             // Now and then the process dies, and another goes on with the records.
-            if random.below(60) == 0 { try model.takeOver(changing: model.live.values.map(\.index).sorted().filter { _ in random.below(4) == 0 }) }
+            if random.below(60) == 0 {
+                try model.takeOver(
+                    changing: model.live.values.map(\.index).sorted().filter { _ in random.below(4) == 0 })
+            }
             let wrong = model.check()
             #expect(wrong == [], "TABLE_SEED=\(seed), step \(step), operation \(operation)")
             if wrong != [] { return }
@@ -56,23 +66,31 @@ struct InodeTableTests {
         #expect(model.check() == [] && model.table.count == 1, "TABLE_SEED=\(seed)")
     }
 
-    /// With file handles (`nfs_export=on`) a node stays while it has a name; ids lead to it or nowhere, over a death too.
+    /// With file handles (`nfs_export=on`) a node stays while it has a name; ids lead to it or nowhere, over a death
+    /// too.
     @Test func forgottenNodesStayForTheirHandles() throws {
         let region = try RecordRegion()
-        func table() -> InodeTable { InodeTable(region: region, rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true) }
+        func table() -> InodeTable {
+            InodeTable(region: region, rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true)
+        }
         let before = table()
         #expect(before.instance != 0)
         func enter(_ parent: UInt32, _ name: FileName, _ ino: UInt64, _ mode: UInt32 = 0o100644) throws -> UInt32 {
-            try name.withRef { n in try before.enter(parent, n, found(ino, mode), isIdentifiedByNumber: false, mayHaveOtherNames: false) }
+            try name.withRef { n in
+                try before.enter(parent, n, found(ino, mode), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+            }
         }
-        let directory = try enter(InodeTable.root, "d", 2, 0o040755), file = try enter(directory, "f", 3), other = try enter(InodeTable.root, "g", 4)
+        let directory = try enter(InodeTable.root, "d", 2, 0o040755)
+        let file = try enter(directory, "f", 3)
+        let other = try enter(InodeTable.root, "g", 4)
         let ids = [directory, file, other].map(before.id)
         for node in [file, other, directory] { before.forget(node, 1) }
         #expect(before.count == 4)
         #expect(try before.counted(ids[1]) == file)
         before.forget(file, 1)
         // Its name goes while nobody has it: so does the node.
-        before.removed(InodeTable.root, NameRef("g"), orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: true)
+        before.removed(
+            InodeTable.root, NameRef("g"), orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: true)
         #expect(throws: Errno.stale) { try before.counted(ids[2]) }
         #expect(before.count == 3 && before.isSettled)
 
@@ -90,12 +108,16 @@ struct InodeTableTests {
 
     /// A table that is full gives up those that the kernel has forgotten, and none that it knows.
     @Test func aFullTableGivesUpWhatIsForgotten() throws {
-        let table = InodeTable(region: try RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true)
+        let table = InodeTable(
+            region: try RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true, isExported: true)
         table.mostLive = 3000
         func enter(_ number: Int) throws -> UInt64 {
-            table.id(try FileName("name\(number)").withRef { n in
-                try table.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
-            })
+            table.id(
+                try FileName("name\(number)").withRef { n in
+                    try table.enter(
+                        InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false,
+                        mayHaveOtherNames: false)
+                })
         }
         let known = try (0..<1000).map(enter)
         for number in 1000..<20_000 { table.forget(try table.node(try enter(number)), 1) }
@@ -103,12 +125,15 @@ struct InodeTableTests {
         for id in known { #expect(try table.node(id) != 0) }
     }
 
-    /// Memory goes back page by page while some live on, and all at once at the end; who lives on is as before, and no id comes again.
+    /// Memory goes back page by page while some live on, and all at once at the end; who lives on is as before, and no
+    /// id comes again.
     @Test func forgottenMemoryIsGivenBack() throws {
         let table = try table()
         func enter(_ number: Int) throws -> UInt64 {
             let node = try FileName("name\(number)").withRef { n in
-                try table.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+                try table.enter(
+                    InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false,
+                    mayHaveOtherNames: false)
             }
             return table.id(node)
         }
@@ -130,9 +155,12 @@ struct InodeTableTests {
         let other = try InodeTable(region: RecordRegion(), rootIno: 1, rootLayer: 0, rootIsUpper: true)
         var nodes: [UInt32] = []
         for number in 0..<100_000 {
-            nodes.append(try FileName("n\(number)").withRef { n in
-                try other.enter(InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false, mayHaveOtherNames: false)
-            })
+            nodes.append(
+                try FileName("n\(number)").withRef { n in
+                    try other.enter(
+                        InodeTable.root, n, found(UInt64(number + 100)), isIdentifiedByNumber: false,
+                        mayHaveOtherNames: false)
+                })
         }
         #expect(MemoryLayout<NodeRecord>.stride == 120 && MemoryLayout<DentryRecord>.stride == 32)
         for node in nodes { other.forget(node, 1) }
@@ -144,7 +172,10 @@ struct InodeTableTests {
         var seen: Set<UInt64> = []
         let name: FileName = "f"
         for i in 0..<5000 {
-            let node = try name.withRef { n in try table.enter(InodeTable.root, n, found(UInt64(i + 2)), isIdentifiedByNumber: true, mayHaveOtherNames: true) }
+            let node = try name.withRef { n in
+                try table.enter(
+                    InodeTable.root, n, found(UInt64(i + 2)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+            }
             let id = table.id(node)
             #expect(seen.insert(id).inserted)
             #expect(try table.node(id) == node)
@@ -155,7 +186,9 @@ struct InodeTableTests {
     }
     @Test func idsThatNobodyGave() throws {
         let table = try table()
-        for id in [0, 2, 1 << 32 | 1, UInt64.max, UInt64(UInt32.max), UInt64(RecordRegion.nodeCapacity), 99 << 32] as [UInt64] {
+        for id in [0, 2, 1 << 32 | 1, UInt64.max, UInt64(UInt32.max), UInt64(RecordRegion.nodeCapacity), 99 << 32]
+            as [UInt64]
+        {
             #expect(throws: Errno.stale) { try table.node(id) }
         }
         #expect(try table.node(1) == InodeTable.root)
@@ -165,21 +198,31 @@ struct InodeTableTests {
         let count = 120_000
         var directories: [UInt32] = []
         for d in 0..<10 {
-            directories.append(try FileName("d\(d)").withRef { n in try table.enterNew(InodeTable.root, n, kind: .directory, ino: UInt64(d + 2)) })
+            directories.append(
+                try FileName("d\(d)").withRef { n in
+                    try table.enterNew(InodeTable.root, n, kind: .directory, ino: UInt64(d + 2))
+                })
         }
         var nodes: [UInt32] = []
         for i in 0..<count {
-            nodes.append(try FileName("name-\(i / 10)").withRef { n in
-                try table.enter(directories[i % 10], n, found(UInt64(i + 100)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
-            })
+            nodes.append(
+                try FileName("name-\(i / 10)").withRef { n in
+                    try table.enter(
+                        directories[i % 10], n, found(UInt64(i + 100)), isIdentifiedByNumber: true,
+                        mayHaveOtherNames: true)
+                })
         }
         #expect(table.count == count + 11)
         var wrong = 0
-        for i in 0..<count where FileName("name-\(i / 10)").withRef({ n in table.child(directories[i % 10], n) }) != nodes[i] { wrong += 1 }
+        for i in 0..<count
+        where FileName("name-\(i / 10)").withRef({ n in table.child(directories[i % 10], n) }) != nodes[i] {
+            wrong += 1
+        }
         // By number too: another name of each.
         for i in stride(from: 0, to: count, by: 7) {
             let other = try FileName("other-\(i)").withRef { n in
-                try table.enter(directories[0], n, found(UInt64(i + 100)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+                try table.enter(
+                    directories[0], n, found(UInt64(i + 100)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
             }
             if other != nodes[i] { wrong += 1 }
             table.forget(other, 1)
@@ -189,7 +232,9 @@ struct InodeTableTests {
         for node in directories { table.forget(node, 1) }
         #expect(table.count == 1)
         // What was given back is used again: no more records than before.
-        let again = try FileName("x").withRef { n in try table.enter(InodeTable.root, n, found(5), isIdentifiedByNumber: false, mayHaveOtherNames: false) }
+        let again = try FileName("x").withRef { n in
+            try table.enter(InodeTable.root, n, found(5), isIdentifiedByNumber: false, mayHaveOtherNames: false)
+        }
         #expect(Int(again) <= count + 12)
     }
     @Test func parentsStayAsLongAsTheirChildren() throws {
@@ -200,7 +245,9 @@ struct InodeTableTests {
         table.forget(d, 1)
         table.forget(e, 1)
         #expect(table.count == 4)
-        #expect(table.nameAndParent(f)?.parent == e && table.nameAndParent(e)?.parent == d && table.nameAndParent(d)?.name == "d")
+        #expect(
+            table.nameAndParent(f)?.parent == e && table.nameAndParent(e)?.parent == d
+                && table.nameAndParent(d)?.name == "d")
         table.forget(f, 1)
         #expect(table.count == 1)
     }
@@ -208,7 +255,10 @@ struct InodeTableTests {
         let table = try table()
         let f = try FileName("f").withRef { n in try table.enterNew(InodeTable.root, n, kind: .regular, ino: 2) }
         let held = try FD.currentDirectory.open("/dev/null", OpenFlags.path).release()
-        FileName("f").withRef { n in table.removed(InodeTable.root, n, orphan: OwnedFD(adopting: held.raw), data: OwnedFD(adopting: -1), isGone: true) }
+        FileName("f").withRef { n in
+            table.removed(
+                InodeTable.root, n, orphan: OwnedFD(adopting: held.raw), data: OwnedFD(adopting: -1), isGone: true)
+        }
         #expect(table[f].orphan == held.raw && table[f].flags.contains(.unlinked))
         #expect((try? held.status())?.isCharacter == true)
         #expect(table.nameAndParent(f) == nil)
@@ -223,33 +273,43 @@ struct InodeTableTests {
         lower.nlink = 2
         lower.lowerLinks = 2
         let name: FileName = "a"
-        let node = try name.withRef { n in try table.enter(InodeTable.root, n, lower, isIdentifiedByNumber: true, mayHaveOtherNames: true) }
-        #expect(table.ownedIndexName(node) == indexName && table[node].unionLinks == 2 && !table[node].flags.contains(.upper))
+        let node = try name.withRef { n in
+            try table.enter(InodeTable.root, n, lower, isIdentifiedByNumber: true, mayHaveOtherNames: true)
+        }
+        #expect(
+            table.ownedIndexName(node) == indexName && table[node].unionLinks == 2
+                && !table[node].flags.contains(.upper))
         var location = InodeTable.Location()
         #expect(table.locate(node, &location))
         #expect(location.name.withRef { $0.owned } == name && location.layer == 1 && !location.isUpper)
         let version = table.version(node)
         #expect(location.version == version)
         name.withRef { n in table.copiedUp(node, InodeTable.root, n, indexed: true, dataBlocks: nil, size: 0) }
-        #expect(table.version(node) != version && table[node].layer == 0 && table[node].flags.contains([.upper, .indexed]))
+        #expect(
+            table.version(node) != version && table[node].layer == 0 && table[node].flags.contains([.upper, .indexed]))
         #expect(name.withRef { n in table.nameIsInUpper(InodeTable.root, n) })
         table.forget(node, 1)
         #expect(table.count == 1)
     }
     @Test func manyThreads() throws {
         let table = try table()
-        let wrong = Mutex(), count = Box()
+        let wrong = Mutex()
+        let count = Box()
         try inParallel(8) { thread in
             var random = Generator(state: UInt64(thread + 1))
             for _ in 0..<20_000 {
                 // Shared names and numbers, so that threads meet at birth and death.
                 let i = random.below(50)
                 let node = FileName("f\(i)").withRef { n in
-                    try? table.enter(InodeTable.root, n, Self.plain(UInt64(i / 2 + 10)), isIdentifiedByNumber: true, mayHaveOtherNames: true)
+                    try? table.enter(
+                        InodeTable.root, n, Self.plain(UInt64(i / 2 + 10)), isIdentifiedByNumber: true,
+                        mayHaveOtherNames: true)
                 }
                 guard let node else { continue }
                 let id = table.id(node)
-                if (try? table.node(id)) != node || table[node].ino != UInt64(i / 2 + 10) { wrong.locked { count.value += 1 } }
+                if (try? table.node(id)) != node || table[node].ino != UInt64(i / 2 + 10) {
+                    wrong.locked { count.value += 1 }
+                }
                 if random.below(5) == 0 { Process.sleep(milliseconds: 0) }
                 table.forget(node, 1)
             }

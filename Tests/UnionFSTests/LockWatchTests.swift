@@ -1,6 +1,7 @@
 import LinuxSys
 import MountState
 import Testing
+
 @testable import UnionFS
 
 /// Nobody waits for ever, and nobody goes on without a lock.
@@ -25,13 +26,19 @@ struct LockWatchTests {
     }
 
     @Test func aSecondClaimIsRefused() throws {
-        let claims = CopyUpClaims(try unwatched()), renames = RedirectLock(try unwatched()), times = TimeLocks(try unwatched())
+        let claims = CopyUpClaims(try unwatched())
+        let renames = RedirectLock(try unwatched())
+        let times = TimeLocks(try unwatched())
         try claims.holding(3) { () throws(Errno) -> Void in
             #expect(throws: Errno.deadlock) { try claims.holding(3) { () throws(Errno) in } }
             #expect(try claims.holding(4) { () throws(Errno) in true })
         }
-        try renames.holding(3) { () throws(Errno) -> Void in #expect(throws: Errno.deadlock) { try renames.holding(4) { () throws(Errno) in } } }
-        try times.holding(3) { () throws(Errno) -> Void in #expect(throws: Errno.deadlock) { try times.holding(4) { () throws(Errno) in } } }
+        try renames.holding(3) { () throws(Errno) -> Void in
+            #expect(throws: Errno.deadlock) { try renames.holding(4) { () throws(Errno) in } }
+        }
+        try times.holding(3) { () throws(Errno) -> Void in
+            #expect(throws: Errno.deadlock) { try times.holding(4) { () throws(Errno) in } }
+        }
         #expect(LockNotes.here.isEmpty)
     }
 

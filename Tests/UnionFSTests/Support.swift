@@ -1,5 +1,6 @@
 import LinuxSys
 import MountState
+
 @testable import UnionFS
 
 /// SplitMix64: a run is repeated with its seed.

@@ -1,9 +1,11 @@
 import LinuxSys
+
 @testable import UnionCore
 @testable import UnionFS
 
-/// What an inode table must say, kept in dictionaries, beside the table itself: every operation is done to both, and the answers and
-/// what is left are compared. A disk that has everything stands behind: what is forgotten can be looked up again.
+/// What an inode table must say, kept in dictionaries, beside the table itself: every operation is done to both, and
+/// the answers and what is left are compared. A disk that has everything stands behind: what is forgotten can be looked
+/// up again.
 final class TableModel {
     struct Place: Hashable {
         /// Inode number of the directory.
@@ -135,11 +137,15 @@ final class TableModel {
         if directories.contains(ino), disk.keys.contains(where: { $0.directory == ino }) { return }
         disk[place] = nil
         let isGone = !disk.values.contains(ino)
-        place.name.withRef { n in table.removed(parent.index, n, orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: isGone) }
+        place.name.withRef { n in
+            table.removed(parent.index, n, orphan: OwnedFD(adopting: -1), data: OwnedFD(adopting: -1), isGone: isGone)
+        }
         drop(place)
     }
     func link(_ ino: UInt64, _ place: Place) throws(Errno) {
-        guard disk[place] == nil, let node = live[ino], !node.isDirectory, !node.names.isEmpty, let parent = live[place.directory] else { return }
+        guard disk[place] == nil, let node = live[ino], !node.isDirectory, !node.names.isEmpty,
+            let parent = live[place.directory]
+        else { return }
         disk[place] = ino
         try place.name.withRef { (n) throws(Errno) in try table.linked(node.index, parent.index, n) }
         add(node, place)
@@ -147,8 +153,10 @@ final class TableModel {
     }
     /// - Precondition: both places are known where they are on the disk, as an operation has looked them up.
     func rename(_ from: Place, _ to: Place) throws(Errno) {
-        guard let ino = disk[from], known[from] != nil, let a = live[from.directory], let b = live[to.directory], from != to, disk[to] != ino,
-              !isInside(to.directory, ino) else { return }
+        guard let ino = disk[from], known[from] != nil, let a = live[from.directory], let b = live[to.directory],
+            from != to, disk[to] != ino,
+            !isInside(to.directory, ino)
+        else { return }
         if disk[to] != nil {
             remove(to)
             if disk[to] != nil { return }
@@ -161,8 +169,10 @@ final class TableModel {
         move(from, to)
     }
     func exchange(_ from: Place, _ to: Place) {
-        guard let one = disk[from], let other = disk[to], one != other, known[from] != nil, known[to] != nil, let a = live[from.directory],
-              let b = live[to.directory], !isInside(to.directory, one), !isInside(from.directory, other) else { return }
+        guard let one = disk[from], let other = disk[to], one != other, known[from] != nil, known[to] != nil,
+            let a = live[from.directory],
+            let b = live[to.directory], !isInside(to.directory, one), !isInside(from.directory, other)
+        else { return }
         disk[from] = other
         disk[to] = one
         from.name.withRef { n in to.name.withRef { m in table.exchanged(a.index, n, b.index, m) } }
@@ -202,8 +212,12 @@ final class TableModel {
                 if try table.node(node.id) != node.index { all.append("node \(node.id) has moved") }
             } catch { all.append("node \(node.id) of \(ino) is \(error.text)") }
             let record = table[node.index]
-            if record.ino != ino || record.lookups != node.lookups { all.append("node \(node.id): ino \(record.ino), \(record.lookups) lookups, not \(node.lookups)") }
-            if record.children != UInt32(children[ino, default: 0]) { all.append("node \(node.id): \(record.children) children, not \(children[ino, default: 0])") }
+            if record.ino != ino || record.lookups != node.lookups {
+                all.append("node \(node.id): ino \(record.ino), \(record.lookups) lookups, not \(node.lookups)")
+            }
+            if record.children != UInt32(children[ino, default: 0]) {
+                all.append("node \(node.id): \(record.children) children, not \(children[ino, default: 0])")
+            }
         }
         for (place, node) in known {
             guard let parent = live[place.directory] else {
@@ -215,7 +229,9 @@ final class TableModel {
         }
         for (place, _) in disk where known[place] == nil {
             guard let parent = live[place.directory] else { continue }
-            if place.name.withRef({ n in table.child(parent.index, n) }) != nil { all.append("\(place.name) is known and should not be") }
+            if place.name.withRef({ n in table.child(parent.index, n) }) != nil {
+                all.append("\(place.name) is known and should not be")
+            }
         }
         for id in dead where (try? table.node(id)) != nil { all.append("the dead node \(id) is alive") }
         return all

@@ -4,7 +4,8 @@ internal import LinuxSys
 
 /// What every use of libarchive needs.
 enum ArchiveLibrary {
-    /// libarchive translates names into the locale's character set; this one has all bytes that UTF-8 has. Once, before the first archive.
+    /// libarchive translates names into the locale's character set; this one has all bytes that UTF-8 has. Once, before
+    /// the first archive.
     static let prepared: Bool = unsafe setlocale(LC_CTYPE, "C.UTF-8") != nil
 
     static func reason(_ archive: OpaquePointer) -> String {

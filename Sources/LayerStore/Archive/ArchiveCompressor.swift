@@ -20,7 +20,9 @@ internal import LinuxSys
         func write(_ part: UnsafeRawBufferPointer) -> Int {
             do throws(Errno) {
                 var done = 0
-                while done < part.count { done += unsafe try file.writeStream(UnsafeRawBufferPointer(rebasing: part[done...])) }
+                while done < part.count {
+                    done += unsafe try file.writeStream(UnsafeRawBufferPointer(rebasing: part[done...]))
+                }
                 unsafe digest.add(part)
                 return done
             } catch {
@@ -47,10 +49,13 @@ internal import LinuxSys
         case .zstd: unsafe archive_write_add_filter_zstd(archive)
         }
         let context = unsafe Unmanaged.passUnretained(output).toOpaque()
-        let opened = unsafe archive_write_open(archive, context, nil, { _, context, bytes, count in
-            guard let context = unsafe context else { return -1 }
-            return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(UnsafeRawBufferPointer(start: bytes, count: count))
-        }, nil)
+        let opened = unsafe archive_write_open(
+            archive, context, nil,
+            { _, context, bytes, count in
+                guard let context = unsafe context else { return -1 }
+                return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(
+                    UnsafeRawBufferPointer(start: bytes, count: count))
+            }, nil)
         let entry = unsafe archive_entry_new()
         unsafe archive_entry_set_pathname(entry, "data")
         unsafe archive_entry_set_filetype(entry, 0o100000)

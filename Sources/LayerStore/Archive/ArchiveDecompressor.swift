@@ -2,7 +2,8 @@ internal import CArchive
 internal import Glibc
 internal import LinuxSys
 
-/// A file, unpacked from gzip, zstd, xz, bzip2 or nothing at all, block by block; with the digest of what was read and of what came out.
+/// A file, unpacked from gzip, zstd, xz, bzip2 or nothing at all, block by block; with the digest of what was read and
+/// of what came out.
 @safe final class ArchiveDecompressor {
     private let archive: OpaquePointer
     private let input: Input
@@ -46,7 +47,9 @@ internal import LinuxSys
             }
         }
         private func readFile() throws(StoreError) -> UnsafeRawBufferPointer {
-            let n = try told("the archive cannot be read") { () throws(Errno) in unsafe try file.readStream(into: buffer) }
+            let n = try told("the archive cannot be read") { () throws(Errno) in
+                unsafe try file.readStream(into: buffer)
+            }
             let part = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<n])
             unsafe digest.add(part)
             return unsafe part
@@ -70,12 +73,16 @@ internal import LinuxSys
         unsafe archive_read_support_format_raw(archive)
         unsafe archive_read_support_format_empty(archive)
         let context = unsafe Unmanaged.passUnretained(input).toOpaque()
-        let result = unsafe archive_read_open(archive, context, nil, { archive, context, block in
-            guard let context = unsafe context, let block = unsafe block else { return -1 }
-            guard let part = unsafe Unmanaged<Input>.fromOpaque(context).takeUnretainedValue().read() else { return -1 }
-            unsafe block.pointee = part.baseAddress
-            return part.count
-        }, nil)
+        let result = unsafe archive_read_open(
+            archive, context, nil,
+            { archive, context, block in
+                guard let context = unsafe context, let block = unsafe block else { return -1 }
+                guard let part = unsafe Unmanaged<Input>.fromOpaque(context).takeUnretainedValue().read() else {
+                    return -1
+                }
+                unsafe block.pointee = part.baseAddress
+                return part.count
+            }, nil)
         var entry: OpaquePointer?
         let header = unsafe result == ARCHIVE_OK ? archive_read_next_header(archive, &entry) : result
         if header != ARCHIVE_OK && header != ARCHIVE_EOF {
@@ -102,11 +109,15 @@ internal import LinuxSys
                 isAtEnd = true
                 break
             }
-            guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw failure("the archive cannot be unpacked") }
+            guard result == ARCHIVE_OK || result == ARCHIVE_WARN else {
+                throw failure("the archive cannot be unpacked")
+            }
             if size == 0 { continue }
             let part = unsafe UnsafeRawBufferPointer(start: block, count: size)
             unsafe digest.add(part)
-            if digest.count > limit { throw StoreError(.hostile, "the archive unpacks to more than \(limit) bytes (--limit allows more)") }
+            if digest.count > limit {
+                throw StoreError(.hostile, "the archive unpacks to more than \(limit) bytes (--limit allows more)")
+            }
             return unsafe part
         }
         // What stands behind the compressed data is a part of the file, and of its digest.

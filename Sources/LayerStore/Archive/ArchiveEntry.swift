@@ -16,7 +16,8 @@ struct ArchiveEntry {
     /// Of another member, whose file this is.
     var hardlink: [UInt8]?
     var xattrs: [(name: FileName, value: [UInt8])] = []
-    /// Of a file with holes that are left out: where its data are, in order. Nil: all of it is there. For writing alone.
+    /// Of a file with holes that are left out: where its data are, in order. Nil: all of it is there. For writing
+    /// alone.
     var extents: [FileExtent]?
     /// Where its header begins in the archive.
     var offset: Int64 = 0
@@ -25,17 +26,27 @@ struct ArchiveEntry {
 
     init(_ entry: OpaquePointer, offset: Int64) {
         self.offset = offset
-        path = unsafe ArchiveEntry.bytes(archive_entry_pathname(entry)) ?? ArchiveEntry.bytes(archive_entry_pathname_utf8(entry)) ?? []
+        path =
+            unsafe ArchiveEntry.bytes(archive_entry_pathname(entry)) ?? ArchiveEntry.bytes(
+                archive_entry_pathname_utf8(entry)) ?? []
         let mode = unsafe UInt32(archive_entry_mode(entry))
         kind = FileKind(mode: mode)
         permissions = mode & 0o7777
         uid = unsafe UInt32(truncatingIfNeeded: archive_entry_uid(entry))
         gid = unsafe UInt32(truncatingIfNeeded: archive_entry_gid(entry))
         size = unsafe archive_entry_size(entry)
-        mtime = unsafe Timestamp(seconds: Int64(archive_entry_mtime(entry)), nanoseconds: UInt32(truncatingIfNeeded: archive_entry_mtime_nsec(entry)))
-        device = unsafe DeviceNumber.make(major: UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry)), minor: UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry)))
-        symlink = unsafe ArchiveEntry.bytes(archive_entry_symlink(entry)) ?? ArchiveEntry.bytes(archive_entry_symlink_utf8(entry)) ?? []
-        hardlink = unsafe ArchiveEntry.bytes(archive_entry_hardlink(entry)) ?? ArchiveEntry.bytes(archive_entry_hardlink_utf8(entry))
+        mtime = unsafe Timestamp(
+            seconds: Int64(archive_entry_mtime(entry)),
+            nanoseconds: UInt32(truncatingIfNeeded: archive_entry_mtime_nsec(entry)))
+        device = unsafe DeviceNumber.make(
+            major: UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry)),
+            minor: UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry)))
+        symlink =
+            unsafe ArchiveEntry.bytes(archive_entry_symlink(entry)) ?? ArchiveEntry.bytes(
+                archive_entry_symlink_utf8(entry)) ?? []
+        hardlink =
+            unsafe ArchiveEntry.bytes(archive_entry_hardlink(entry))
+            ?? ArchiveEntry.bytes(archive_entry_hardlink_utf8(entry))
         // Where libarchive puts a target that is not UTF-8 (archive_entry_copy_link, before it knows the kind).
         if kind == .symlink, symlink.isEmpty, let target = hardlink {
             symlink = target
@@ -47,7 +58,11 @@ struct ArchiveEntry {
         var length = 0
         while unsafe archive_entry_xattr_next(entry, &name, &value, &length) == ARCHIVE_OK {
             guard let name = unsafe name else { continue }
-            xattrs.append((unsafe FileName(NameRef(cString: name)), unsafe Array(UnsafeRawBufferPointer(start: value, count: length))))
+            xattrs.append(
+                (
+                    unsafe FileName(NameRef(cString: name)),
+                    unsafe Array(UnsafeRawBufferPointer(start: value, count: length))
+                ))
         }
     }
 

@@ -3,10 +3,14 @@ internal import LinuxSys
 
 /// A tree's archive, read while it is made: one thread packs into a pipe, and the caller has the other end.
 enum Piped {
-    static func archive(of tree: FD, _ content: LayerPacker.Content, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
+    static func archive(
+        of tree: FD, _ content: LayerPacker.Content, _ body: (FD) throws(StoreError) -> Void
+    ) throws(StoreError) {
         try archive({ (file) throws(StoreError) in try LayerPacker.pack(tree, content, .precise, to: file) }, body)
     }
-    static func archive(_ pack: @escaping @Sendable (FD) throws(StoreError) -> Void, _ body: (FD) throws(StoreError) -> Void) throws(StoreError) {
+    static func archive(
+        _ pack: @escaping @Sendable (FD) throws(StoreError) -> Void, _ body: (FD) throws(StoreError) -> Void
+    ) throws(StoreError) {
         let pipe = try told("a pipe") { () throws(Errno) in try Process.pipe() }
         // Who stops reading ends the packing with EPIPE.
         Process.ignoreSignal(SIGPIPE)
@@ -26,7 +30,8 @@ enum Piped {
         do throws(StoreError) { try body(pipe.read) } catch { failure = error }
         pipe.read.close()
         thread.join()
-        // Which of the two was the cause: a reader that stops ends the packing with EPIPE, and packing that fails ends the archive too early.
+        // Which of the two was the cause: a reader that stops ends the packing with EPIPE, and packing that fails ends
+        // the archive too early.
         if let error = outcome.error, failure == nil || !error.description.hasSuffix(Errno(EPIPE).text) { throw error }
         if let failure { throw failure }
     }

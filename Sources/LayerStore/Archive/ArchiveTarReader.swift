@@ -28,18 +28,20 @@ internal import LinuxSys
         unsafe archive_read_support_format_tar(archive)
         unsafe archive_read_support_format_empty(archive)
         let context = unsafe Unmanaged.passUnretained(source).toOpaque()
-        let result = unsafe archive_read_open(archive, context, nil, { _, context, block in
-            guard let context = unsafe context, let block = unsafe block else { return -1 }
-            let source = unsafe Unmanaged<Source>.fromOpaque(context).takeUnretainedValue()
-            do throws(StoreError) {
-                guard let part = unsafe try source.next() else { return 0 }
-                unsafe block.pointee = part.baseAddress
-                return part.count
-            } catch {
-                source.failure.note(error)
-                return -1
-            }
-        }, nil)
+        let result = unsafe archive_read_open(
+            archive, context, nil,
+            { _, context, block in
+                guard let context = unsafe context, let block = unsafe block else { return -1 }
+                let source = unsafe Unmanaged<Source>.fromOpaque(context).takeUnretainedValue()
+                do throws(StoreError) {
+                    guard let part = unsafe try source.next() else { return 0 }
+                    unsafe block.pointee = part.baseAddress
+                    return part.count
+                } catch {
+                    source.failure.note(error)
+                    return -1
+                }
+            }, nil)
         if result != ARCHIVE_OK {
             throw failure()
         }
@@ -75,7 +77,9 @@ internal import LinuxSys
     func data(limit: Int) throws(StoreError) -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachBlock { (block, offset) throws(StoreError) in
-            guard offset >= 0, offset <= Int64(limit), Int(offset) + block.count <= limit else { throw StoreError(.hostile, "a document of more than \(limit) bytes") }
+            guard offset >= 0, offset <= Int64(limit), Int(offset) + block.count <= limit else {
+                throw StoreError(.hostile, "a document of more than \(limit) bytes")
+            }
             if bytes.count < Int(offset) { bytes += [UInt8](repeating: 0, count: Int(offset) - bytes.count) }
             bytes += block.array
         }
@@ -85,6 +89,6 @@ internal import LinuxSys
     /// What stands behind the last member is a part of the archive, and of its digest.
     func drain() throws(StoreError) {
         try source.failure.check()
-        while let _ = unsafe try source.next() {}
+        while unsafe try source.next() != nil {}
     }
 }

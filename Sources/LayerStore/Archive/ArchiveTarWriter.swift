@@ -21,7 +21,8 @@ internal import LinuxSys
     enum Form: Sendable {
         /// Times to the second where nothing else asks for a pax header: no program says anything of it.
         case plain
-        /// Times to the nanosecond, at the price of a pax header for each member, with words in it that GNU tar tells of not to know.
+        /// Times to the nanosecond, at the price of a pax header for each member, with words in it that GNU tar tells
+        /// of not to know.
         case precise
     }
     /// - Parameter file: not closed.
@@ -30,12 +31,19 @@ internal import LinuxSys
         guard let archive = unsafe archive_write_new() else { throw StoreError(.system, "no memory for an archive") }
         unsafe self.archive = archive
         output = Output(file)
-        if form == .precise { unsafe archive_write_set_format_pax(archive) } else { unsafe archive_write_set_format_pax_restricted(archive) }
+        if form == .precise {
+            unsafe archive_write_set_format_pax(archive)
+        } else {
+            unsafe archive_write_set_format_pax_restricted(archive)
+        }
         let context = unsafe Unmanaged.passUnretained(output).toOpaque()
-        let opened = unsafe archive_write_open(archive, context, nil, { _, context, bytes, count in
-            guard let context = unsafe context else { return -1 }
-            return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(UnsafeRawBufferPointer(start: bytes, count: count))
-        }, nil)
+        let opened = unsafe archive_write_open(
+            archive, context, nil,
+            { _, context, bytes, count in
+                guard let context = unsafe context else { return -1 }
+                return unsafe Unmanaged<Output>.fromOpaque(context).takeUnretainedValue().write(
+                    UnsafeRawBufferPointer(start: bytes, count: count))
+            }, nil)
         if opened != ARCHIVE_OK {
             throw failure()
         }
@@ -61,13 +69,19 @@ internal import LinuxSys
         unsafe archive_entry_set_mtime(entry, Int(member.mtime.seconds), Int(member.mtime.nanoseconds))
         unsafe archive_entry_set_size(entry, member.hardlink == nil && member.kind == .regular ? member.size : 0)
         if let target = member.hardlink { unsafe text(target) { unsafe archive_entry_copy_hardlink(entry, $0) } }
-        if member.kind == .symlink, member.hardlink == nil { unsafe text(member.symlink) { unsafe archive_entry_copy_symlink(entry, $0) } }
+        if member.kind == .symlink, member.hardlink == nil {
+            unsafe text(member.symlink) { unsafe archive_entry_copy_symlink(entry, $0) }
+        }
         if member.kind == .character || member.kind == .block {
             unsafe archive_entry_set_rdevmajor(entry, UInt(DeviceNumber.major(member.device)))
             unsafe archive_entry_set_rdevminor(entry, UInt(DeviceNumber.minor(member.device)))
         }
         for (name, value) in member.xattrs {
-            name.withRef { n in unsafe value.withUnsafeBytes { unsafe archive_entry_xattr_add_entry(entry, n.pointer, $0.baseAddress, $0.count) } }
+            name.withRef { n in
+                unsafe value.withUnsafeBytes {
+                    unsafe archive_entry_xattr_add_entry(entry, n.pointer, $0.baseAddress, $0.count)
+                }
+            }
         }
         if let extents = member.extents {
             for extent in extents { unsafe archive_entry_sparse_add_entry(entry, extent.offset, extent.length) }
@@ -87,9 +101,12 @@ internal import LinuxSys
             unsafe rest = unsafe UnsafeRawBufferPointer(rebasing: rest[Int(n)...])
         }
     }
-    func add(_ bytes: [UInt8]) throws(StoreError) { unsafe try bytes.withUnsafeBytesTyped { (part) throws(StoreError) in unsafe try add(part) } }
+    func add(_ bytes: [UInt8]) throws(StoreError) {
+        unsafe try bytes.withUnsafeBytesTyped { (part) throws(StoreError) in unsafe try add(part) }
+    }
 
-    /// All of a file, `size` bytes: shorter by now is filled up, longer is cut, as a container may be at it this moment.
+    /// All of a file, `size` bytes: shorter by now is filled up, longer is cut, as a container may be at it this
+    /// moment.
     /// - Parameter extents: as `begin` was told: libarchive takes zeros for what is between them, and leaves them out.
     func add(_ file: FD, size: Int64, extents: [FileExtent]? = nil) throws(StoreError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
@@ -100,9 +117,12 @@ internal import LinuxSys
             at = extent.offset
             while at < extent.end {
                 let wanted = Int(min(Int64(buffer.count), extent.end - at))
-                var n = try told("a file cannot be read") { () throws(Errno) in unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: at) }
+                var n = try told("a file cannot be read") { () throws(Errno) in
+                    unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: at)
+                }
                 if n == 0 {
-                    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]).initializeMemory(as: UInt8.self, repeating: 0)
+                    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]).initializeMemory(
+                        as: UInt8.self, repeating: 0)
                     n = wanted
                 }
                 unsafe try add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))

@@ -7,7 +7,8 @@ struct FileExtent: Equatable, Sendable {
     var length: Int64
     var end: Int64 { offset + length }
 
-    /// Holes of fewer bytes altogether are written as zeros: what keeps layers as archives and makes them again from files (tar-split, of podman and docker) reads a sparse file and cannot write it again.
+    /// Holes of fewer bytes altogether are written as zeros: what keeps layers as archives and makes them again from
+    /// files (tar-split, of podman and docker) reads a sparse file and cannot write it again.
     static let fewestHoles: Int64 = 16 << 20
     /// A hole of less is no gap in the data: each costs two numbers in the archive, and two calls.
     private static let smallestHole: Int64 = 64 << 10
@@ -32,7 +33,11 @@ struct FileExtent: Equatable, Sendable {
             let end = min(extents.count >= most ? size : try file.seek(begin, 4 /* SEEK_HOLE */), size)
             // Cut shorter meanwhile.
             if end <= begin { break }
-            if let last = extents.last, begin - last.end < smallestHole { extents[extents.count - 1].length = end - last.offset } else { extents.append(FileExtent(offset: begin, length: end - begin)) }
+            if let last = extents.last, begin - last.end < smallestHole {
+                extents[extents.count - 1].length = end - last.offset
+            } else {
+                extents.append(FileExtent(offset: begin, length: end - begin))
+            }
             at = end
         }
         return size - extents.reduce(0) { $0 + $1.length } >= fewestHoles ? extents : nil

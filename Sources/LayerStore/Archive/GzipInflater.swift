@@ -1,7 +1,8 @@
 internal import CZlib
 internal import LinuxSys
 
-/// gzip, by zlib: libarchive's own reader does not compare the checksum at the end, so that a damaged archive would be taken for a good one.
+/// gzip, by zlib: libarchive's own reader does not compare the checksum at the end, so that a damaged archive would be
+/// taken for a good one.
 @safe
 final class GzipInflater {
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -9,7 +10,9 @@ final class GzipInflater {
     /// Between two members, of which a file may have several.
     private var isBetween = false
 
-    static func isGzip(_ part: UnsafeRawBufferPointer) -> Bool { unsafe part.count >= 2 && part[0] == 0x1f && part[1] == 0x8b }
+    static func isGzip(_ part: UnsafeRawBufferPointer) -> Bool {
+        unsafe part.count >= 2 && part[0] == 0x1f && part[1] == 0x8b
+    }
 
     init() throws(StoreError) {
         unsafe stream.initialize(to: z_stream())
@@ -43,7 +46,9 @@ final class GzipInflater {
             unsafe stream.pointee.next_out = output.bindMemory(to: UInt8.self).baseAddress
             unsafe stream.pointee.avail_out = UInt32(output.count)
             let result = unsafe inflate(stream, Z_NO_FLUSH)
-            guard result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR else { throw StoreError(.damaged, "the archive's gzip data are damaged") }
+            guard result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR else {
+                throw StoreError(.damaged, "the archive's gzip data are damaged")
+            }
             if result == Z_STREAM_END { isBetween = true }
             let made = unsafe output.count - Int(stream.pointee.avail_out)
             if made > 0 { return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(output)[..<made]) }
@@ -52,5 +57,7 @@ final class GzipInflater {
         return nil
     }
     /// At the end of the file.
-    func finish() throws(StoreError) { if !isBetween { throw StoreError(.damaged, "the archive's gzip data end too early") } }
+    func finish() throws(StoreError) {
+        if !isBetween { throw StoreError(.damaged, "the archive's gzip data end too early") }
+    }
 }

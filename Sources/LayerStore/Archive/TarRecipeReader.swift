@@ -17,10 +17,12 @@ internal import LinuxSys
     func write(to output: ArchiveCompressor) throws(StoreError) {
         var paths: [UInt64: [UInt8]] = [:]
         try forEachRecord(names: { paths[$0] = $1 })
-        try forEachRecord(literal: { (bytes) throws(StoreError) in try output.add(bytes) }, file: { (offset, begin, length) throws(StoreError) in
-            guard let path = paths[offset] else { throw self.damage }
-            try copy(FileName(bytes: path), from: begin, length, output)
-        })
+        try forEachRecord(
+            literal: { (bytes) throws(StoreError) in try output.add(bytes) },
+            file: { (offset, begin, length) throws(StoreError) in
+                guard let path = paths[offset] else { throw self.damage }
+                try copy(FileName(bytes: path), from: begin, length, output)
+            })
         last = nil
     }
     /// A sparse file comes piece by piece.
@@ -37,12 +39,16 @@ internal import LinuxSys
 
     private func opened(_ path: FileName) throws(StoreError) -> LastFile {
         if let last, last.path == path { return last }
-        let file = try told("\"\(path)\" of the layer") { () throws(Errno) in try path.withRef { (p) throws(Errno) in try tree.openInside(p, O_RDONLY | O_NONBLOCK) } }
+        let file = try told("\"\(path)\" of the layer") { () throws(Errno) in
+            try path.withRef { (p) throws(Errno) in try tree.openInside(p, O_RDONLY | O_NONBLOCK) }
+        }
         let opened = LastFile(path, file)
         last = opened
         return opened
     }
-    private func copy(_ path: FileName, from begin: UInt64, _ length: UInt64, _ output: ArchiveCompressor) throws(StoreError) {
+    private func copy(
+        _ path: FileName, from begin: UInt64, _ length: UInt64, _ output: ArchiveCompressor
+    ) throws(StoreError) {
         let opened = try opened(path)
         guard var at = Int64(exactly: begin) else { throw damage }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
@@ -50,7 +56,9 @@ internal import LinuxSys
         var left = length
         while left > 0 {
             let n = try told("\"\(path)\" of the layer") { () throws(Errno) in
-                unsafe try opened.file.fd.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(clamping: left))]), at: at)
+                unsafe try opened.file.fd.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(clamping: left))]),
+                    at: at)
             }
             guard n > 0 else { throw StoreError(.damaged, "\"\(path)\" of the layer is shorter than it was") }
             unsafe try output.add(UnsafeRawBufferPointer(rebasing: buffer[..<n]))
@@ -59,8 +67,11 @@ internal import LinuxSys
         }
     }
 
-    private func forEachRecord(literal: ([UInt8]) throws(StoreError) -> Void = { _ in }, file: (UInt64, UInt64, UInt64) throws(StoreError) -> Void = { _, _, _ in },
-                               names: (UInt64, [UInt8]) -> Void = { _, _ in }) throws(StoreError) {
+    private func forEachRecord(
+        literal: ([UInt8]) throws(StoreError) -> Void = { _ in },
+        file: (UInt64, UInt64, UInt64) throws(StoreError) -> Void = { _, _, _ in },
+        names: (UInt64, [UInt8]) -> Void = { _, _ in }
+    ) throws(StoreError) {
         _ = try told("the layer's recipe") { () throws(Errno) in try recipe.seek(0, SEEK_SET) }
         let input = Input(try ArchiveDecompressor(recipe, limit: .max))
         while let kind = try input.byte() {
@@ -94,7 +105,8 @@ internal import LinuxSys
             return buffer[at - 1]
         }
         func number() throws(StoreError) -> UInt64 {
-            var value: UInt64 = 0, shift: UInt64 = 0
+            var value: UInt64 = 0
+            var shift: UInt64 = 0
             while let byte = try byte() {
                 value |= UInt64(byte & 0x7f) << shift
                 if byte & 0x80 == 0 { return value }

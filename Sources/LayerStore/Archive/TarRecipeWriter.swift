@@ -1,7 +1,8 @@
 internal import LinuxSys
 
-/// What a layer's tar archive has besides the contents of its files: with it, and the files, the archive can be made again byte for byte, so that an exported image has the
-/// layers' digests that it came with. Written while the archive passes by.
+/// What a layer's tar archive has besides the contents of its files: with it, and the files, the archive can be made
+/// again byte for byte, so that an exported image has the layers' digests that it came with. Written while the archive
+/// passes by.
 ///
 /// The form, compressed with zstd: records of a kind and numbers as in `Varint`.
 ///
@@ -141,18 +142,23 @@ final class TarRecipeWriter {
         sparseVersion = ("", "")
     }
 
-    /// Behind a block of the map: when it is whole, and says what can be, the rest of the payload is pieces of the file.
+    /// Behind a block of the map: when it is whole, and says what can be, the rest of the payload is pieces of the
+    /// file.
     private func readMap() {
         let isWhole = map.isWhole
         if isWhole, let pieces = map.pieces(left) {
             endLiteral()
             for piece in pieces where piece.length > 0 {
                 pending.append(UInt8(ascii: "P"))
-                for number in [mapOwner, piece.offset, piece.length] { Varint.append(UInt64(bitPattern: number), to: &pending) }
+                for number in [mapOwner, piece.offset, piece.length] {
+                    Varint.append(UInt64(bitPattern: number), to: &pending)
+                }
                 unnamed.insert(mapOwner)
             }
             state = .file
-        } else if isWhole || map.isBad { state = .literal }
+        } else if isWhole || map.isBad {
+            state = .literal
+        }
         if left == 0 { afterPayload() }
     }
 
@@ -171,7 +177,9 @@ final class TarRecipeWriter {
         if state != .padding, padding > 0 {
             state = .padding
             left = padding
-        } else { state = .header }
+        } else {
+            state = .header
+        }
     }
 
     /// `length key=value\n`, again and again (pax(1)).
@@ -181,12 +189,20 @@ final class TarRecipeWriter {
             return
         }
         var rest = pax[...]
-        while let blank = rest.firstIndex(of: 0x20), let length = Int(String(decoding: rest[..<blank], as: UTF8.self)), length > blank - rest.startIndex + 1, length <= rest.count {
+        while let blank = rest.firstIndex(of: 0x20), let length = Int(String(decoding: rest[..<blank], as: UTF8.self)),
+            length > blank - rest.startIndex + 1, length <= rest.count
+        {
             let record = rest[(blank + 1)..<(rest.startIndex + length - 1)]
-            if record.starts(with: "size=".utf8) { paxSize = Int64(String(decoding: record.dropFirst(5), as: UTF8.self)) }
+            if record.starts(with: "size=".utf8) {
+                paxSize = Int64(String(decoding: record.dropFirst(5), as: UTF8.self))
+            }
             if record.starts(with: "GNU.sparse".utf8) { isSparse = true }
-            if record.starts(with: "GNU.sparse.major=".utf8) { sparseVersion.major = String(decoding: record.dropFirst(17), as: UTF8.self) }
-            if record.starts(with: "GNU.sparse.minor=".utf8) { sparseVersion.minor = String(decoding: record.dropFirst(17), as: UTF8.self) }
+            if record.starts(with: "GNU.sparse.major=".utf8) {
+                sparseVersion.major = String(decoding: record.dropFirst(17), as: UTF8.self)
+            }
+            if record.starts(with: "GNU.sparse.minor=".utf8) {
+                sparseVersion.minor = String(decoding: record.dropFirst(17), as: UTF8.self)
+            }
             rest = rest[(rest.startIndex + length)...]
         }
     }
@@ -252,7 +268,8 @@ final class TarRecipeWriter {
     }
 }
 
-/// The map of a sparse file in GNU tar's form 1.0: how many pieces, then each one's place in the file and its length, as decimal lines, filled up to a block (tar(5), GNU tar's manual, "Sparse Formats").
+/// The map of a sparse file in GNU tar's form 1.0: how many pieces, then each one's place in the file and its length,
+/// as decimal lines, filled up to a block (tar(5), GNU tar's manual, "Sparse Formats").
 struct SparseMap {
     private(set) var count = 0
     private(set) var isBad = false
@@ -286,10 +303,13 @@ struct SparseMap {
     /// - Returns: nil where the pieces are not in order, or are not `length` bytes.
     func pieces(_ length: Int64) -> [FileExtent]? {
         var pieces: [FileExtent] = []
-        var end: Int64 = 0, sum: Int64 = 0
+        var end: Int64 = 0
+        var sum: Int64 = 0
         for i in stride(from: 1, to: numbers.count - 1, by: 2) {
             let piece = FileExtent(offset: numbers[i], length: numbers[i + 1])
-            guard piece.offset >= end, piece.length <= length - sum, piece.offset <= Int64.max - piece.length else { return nil }
+            guard piece.offset >= end, piece.length <= length - sum, piece.offset <= Int64.max - piece.length else {
+                return nil
+            }
             pieces.append(piece)
             end = piece.end
             sum += piece.length

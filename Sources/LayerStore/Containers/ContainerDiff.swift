@@ -1,10 +1,15 @@
 internal import Glibc
 public import LinuxSys
 
-/// What a container has changed of its image, as `docker diff` tells it: read from its writable layer alone, with a look into the layers for each name that is in it. Where the index has files, all names that
-/// lead to them, which takes a walk through the names of the image.
+/// What a container has changed of its image, as `docker diff` tells it: read from its writable layer alone, with a
+/// look into the layers for each name that is in it. Where the index has files, all names that lead to them, which
+/// takes a walk through the names of the image.
 public struct ContainerDiff: Sendable {
-    public enum Kind: String, Sendable, Codable { case added = "A", changed = "C", deleted = "D" }
+    public enum Kind: String, Sendable, Codable {
+        case added = "A"
+        case changed = "C"
+        case deleted = "D"
+    }
     public struct Change: Sendable {
         public let kind: Kind
         /// From the container's root.
@@ -27,7 +32,10 @@ public struct ContainerDiff: Sendable {
     }
 
     /// What lies below a name of a directory that has these parts.
-    private enum Below { case nothing, something, directory(Parts) }
+    private enum Below {
+        case nothing, something
+        case directory(Parts)
+    }
     /// Opened directories, the uppermost first, each closed when nobody looks into it any more.
     private final class Parts {
         private var raw: [Int32] = []
@@ -62,7 +70,9 @@ public struct ContainerDiff: Sendable {
     private static func isHidden(_ name: NameRef, _ layer: FD) throws(Errno) -> Bool {
         if name.count > 251 { return false }
         do throws(Errno) {
-            _ = try FileName(bytes: LayerForm.whiteoutPrefix + name.bytes).withRef { (n) throws(Errno) in try layer.status(n) }
+            _ = try FileName(bytes: LayerForm.whiteoutPrefix + name.bytes).withRef { (n) throws(Errno) in
+                try layer.status(n)
+            }
             return true
         } catch {
             if error == .noEntry { return false }
@@ -95,7 +105,9 @@ public struct ContainerDiff: Sendable {
     }
 
     /// - Parameter isHidden: a directory above is opaque: all that the layers have here is gone but what is here again.
-    private mutating func add(_ upper: FD, _ layers: [FD], _ path: FileName, isHidden: Bool = false, depth: Int = 0) throws(Errno) {
+    private mutating func add(
+        _ upper: FD, _ layers: [FD], _ path: FileName, isHidden: Bool = false, depth: Int = 0
+    ) throws(Errno) {
         if depth > DirectoryTree.deepest { throw .loop }
         var isOpaque = isHidden
         if !isOpaque { isOpaque = try LayerForm.isOpaque(upper) }
@@ -106,7 +118,11 @@ public struct ContainerDiff: Sendable {
             return true
         }
         // Without what whiteouts say: these are told where they stand.
-        let there = Set(names.map { $0.bytes.starts(with: LayerForm.whiteoutPrefix) ? FileName(bytes: $0.bytes.dropFirst(LayerForm.whiteoutPrefix.count)) : $0 })
+        let there = Set(
+            names.map {
+                $0.bytes.starts(with: LayerForm.whiteoutPrefix)
+                    ? FileName(bytes: $0.bytes.dropFirst(LayerForm.whiteoutPrefix.count)) : $0
+            })
         for name in names {
             var name = name
             let status: FileStatus
@@ -142,7 +158,11 @@ public struct ContainerDiff: Sendable {
             }
             do throws(Errno) {
                 let directory = try name.withRef { (n) throws(Errno) in try upper.openDirectory(n) }
-                if case .directory(let parts) = below { try add(directory.fd, parts.fds, inner, isHidden: isOpaque, depth: depth + 1) } else { try add(directory.fd, [], inner, depth: depth + 1) }
+                if case .directory(let parts) = below {
+                    try add(directory.fd, parts.fds, inner, isHidden: isOpaque, depth: depth + 1)
+                } else {
+                    try add(directory.fd, [], inner, depth: depth + 1)
+                }
                 withExtendedLifetime(below) {}
             } catch { if error != .noEntry && error != .notDirectory { throw error } }
         }
@@ -160,7 +180,9 @@ public struct ContainerDiff: Sendable {
                 return true
             }
             for name in names where seen.insert(name).inserted && !name.bytes.starts(with: LayerForm.whiteoutPrefix) {
-                if case .nothing = try name.withRef({ (n) throws(Errno) in try ContainerDiff.look(n, layers) }) { continue }
+                if case .nothing = try name.withRef({ (n) throws(Errno) in try ContainerDiff.look(n, layers) }) {
+                    continue
+                }
                 changes.append(Change(kind: .deleted, path: FileName(bytes: path.bytes + [0x2f] + name.bytes), size: 0))
             }
         }
@@ -169,6 +191,7 @@ public struct ContainerDiff: Sendable {
 
 extension Store {
     public func diff(_ container: StoredContainer) throws(StoreError) -> ContainerDiff {
-        try ContainerDiff(try WritableLayer(container, self), mountPoints: Set(container.mountPoints.map { FileName($0) }))
+        try ContainerDiff(
+            try WritableLayer(container, self), mountPoints: Set(container.mountPoints.map { FileName($0) }))
     }
 }

@@ -39,7 +39,8 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
     public var isReadOnly = false
     /// `-o` words for the mount besides the layers.
     public var options: [String] = []
-    /// Bytes of memory, and processes, that all in the container may have together; processors, 1.5 for one and a half. Nil: as many as there are.
+    /// Bytes of memory, and processes, that all in the container may have together; processors, 1.5 for one and a half.
+    /// Nil: as many as there are.
     public var memory: Int64?
     public var processes: Int64?
     public var processors: Double?
@@ -50,7 +51,11 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
 
 /// When a mount that failed is made again.
 public struct RestartPolicy: Codable, Sendable, Equatable, CustomStringConvertible {
-    public enum Kind: String, Codable, Sendable { case no, onFailure = "on-failure", always }
+    public enum Kind: String, Codable, Sendable {
+        case no
+        case onFailure = "on-failure"
+        case always
+    }
     public var kind: Kind
     /// Of `on-failure`: how often in a row.
     public var limit: Int?
@@ -62,7 +67,9 @@ public struct RestartPolicy: Codable, Sendable, Equatable, CustomStringConvertib
     /// `no`, `always`, `on-failure` or `on-failure:N`.
     public init(_ text: String) throws(StoreError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let kind = Kind(rawValue: String(parts[0])), parts.count == 1 || kind == .onFailure && Int(parts[1]).map({ $0 > 0 }) == true else {
+        guard let kind = Kind(rawValue: String(parts[0])),
+            parts.count == 1 || kind == .onFailure && Int(parts[1]).map({ $0 > 0 }) == true
+        else {
             throw StoreError(.invalid, "\"\(text)\" is no restart policy: no, always, on-failure or on-failure:N")
         }
         self.init(kind, limit: parts.count == 2 ? Int(parts[1]) : nil)

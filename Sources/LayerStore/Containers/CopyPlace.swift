@@ -26,10 +26,15 @@ extension ContainerCopy {
             case target
         }
 
-        /// - Parameter root: the container's, from which all paths of it start, and which none leaves: symlinks are as a process in it sees them.
-        public init(_ path: FileName, in root: FD, _ role: Role) throws(StoreError) { try self.init(path, Tree(root: root), role) }
+        /// - Parameter root: the container's, from which all paths of it start, and which none leaves: symlinks are
+        ///   as a process in it sees them.
+        public init(_ path: FileName, in root: FD, _ role: Role) throws(StoreError) {
+            try self.init(path, Tree(root: root), role)
+        }
         /// A path of this machine: from the root, or from the current directory.
-        public init(ofMachine path: FileName, _ role: Role) throws(StoreError) { try self.init(path, Tree(root: nil), role) }
+        public init(ofMachine path: FileName, _ role: Role) throws(StoreError) {
+            try self.init(path, Tree(root: nil), role)
+        }
 
         private struct Tree {
             /// Nil: this machine.
@@ -46,7 +51,9 @@ extension ContainerCopy {
             var follows = true
             if case .source(let followed) = role { follows = followed || given.endsWithSlash }
             let found: Found
-            do throws(Errno) { found = try Self.walk(given, tree, follows) } catch { throw StoreError(error, doing: "\(path)") }
+            do throws(Errno) { found = try Self.walk(given, tree, follows) } catch {
+                throw StoreError(error, doing: "\(path)")
+            }
             directory = OwnedFD(adopting: found.directory.raw)
             name = found.name
             status = found.status
@@ -71,14 +78,19 @@ extension ContainerCopy {
             // As path_resolution(7) has it.
             for _ in 0...40 {
                 let directory = try tree.open(path.parent)
-                guard let last = path.last else { return Found(directory: directory.release(), name: FileName(""), status: nil) }
+                guard let last = path.last else {
+                    return Found(directory: directory.release(), name: FileName(""), status: nil)
+                }
                 let name = FileName(bytes: last)
                 let status: FileStatus?
-                do throws(Errno) { status = try name.withRef { (n) throws(Errno) in try directory.fd.status(n) } } catch {
+                do throws(Errno) { status = try name.withRef { (n) throws(Errno) in try directory.fd.status(n) } } catch
+                {
                     guard error == .noEntry else { throw error }
                     status = nil
                 }
-                guard follows, status?.isSymlink == true else { return Found(directory: directory.release(), name: name, status: status) }
+                guard follows, status?.isSymlink == true else {
+                    return Found(directory: directory.release(), name: name, status: status)
+                }
                 let target = try name.withRef { (n) throws(Errno) in Array(try directory.fd.readLink(n).bytes) }
                 path = Path(target.first == 0x2f ? target : path.parent + [0x2f] + target)
             }

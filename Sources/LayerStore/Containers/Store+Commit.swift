@@ -12,8 +12,11 @@ public struct CommitOptions: Sendable {
 }
 
 extension Store {
-    /// The writable layer becomes a layer of an image on top of the container's own. The container may go on meanwhile: what it changes while the layer is read is in it or not.
-    public func commit(_ container: StoredContainer, name: ImageName?, _ options: CommitOptions) throws(StoreError) -> ImportedImage {
+    /// The writable layer becomes a layer of an image on top of the container's own. The container may go on meanwhile:
+    /// what it changes while the layer is read is in it or not.
+    public func commit(
+        _ container: StoredContainer, name: ImageName?, _ options: CommitOptions
+    ) throws(StoreError) -> ImportedImage {
         let base = try image(container.image.description)
         let scratch = try StoreScratch(self)
         let writable = try WritableLayer(container, self)
@@ -21,18 +24,23 @@ extension Store {
         try told("the writable layer of \(container.name)") { () throws(Errno) in try writable.fd.syncFilesystem() }
         var new: NewLayer?
         let points = Set(container.mountPoints.map { FileName(String($0.dropFirst())) })
-        try Piped.archive({ (file) throws(StoreError) in try LayerPacker.pack(writable, leftOut: points, keepsHoles: options.keepsHoles, to: file) }) { (archive) throws(StoreError) in
+        try Piped.archive({ (file) throws(StoreError) in
+            try LayerPacker.pack(writable, leftOut: points, keepsHoles: options.keepsHoles, to: file)
+        }) { (archive) throws(StoreError) in
             new = try addLayer(archive, expected: nil, blob: nil, limits: .init(), holding: scratch)
         }
         guard let new else { throw StoreError(.system, "no layer came of it") }
         let layers = base.layers.map(\.digest) + [new.digest]
         let config = try configuration(base, layers, container, options)
-        let image = PreparedImage(config: config, manifest: nil, names: name.map { [$0] } ?? [], layers: layers, new: [new], scratch: scratch)
+        let image = PreparedImage(
+            config: config, manifest: nil, names: name.map { [$0] } ?? [], layers: layers, new: [new], scratch: scratch)
         return try enter([image], of: container)[0]
     }
 
     /// All that the image's configuration has, known to us or not, with a layer and a step more.
-    private func configuration(_ base: StoredImage, _ layers: [Digest], _ container: StoredContainer, _ options: CommitOptions) throws(StoreError) -> [UInt8] {
+    private func configuration(
+        _ base: StoredImage, _ layers: [Digest], _ container: StoredContainer, _ options: CommitOptions
+    ) throws(StoreError) -> [UInt8] {
         var members = try Document.members(base.configBytes, "the image's configuration")
         let now = Document.time(Clock.realtime)
         members["created"] = now

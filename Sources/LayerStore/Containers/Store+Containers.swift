@@ -19,12 +19,16 @@ public struct StoredContainer: Sendable {
     public let bytes: Int64?
 
     /// Where a runtime mounts something, and makes what to mount it on where there is nothing.
-    var mountPoints: [String] { ["/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/hosts"] + spec.mounts.map(\.target) }
+    var mountPoints: [String] {
+        ["/dev", "/proc", "/sys", "/etc/resolv.conf", "/etc/hosts"] + spec.mounts.map(\.target)
+    }
 
     fileprivate init(_ row: Row) throws {
         id = row["id"]
         name = row["name"]
-        guard let image = Digest(row["image_id"] as String) else { throw StoreError(.damaged, "a container's image in the store's database") }
+        guard let image = Digest(row["image_id"] as String) else {
+            throw StoreError(.damaged, "a container's image in the store's database")
+        }
         self.image = image
         imageName = row["image_name"]
         spec = try JSONDecoder().decode(ContainerSpec.self, from: row["spec"] as Data)
@@ -50,19 +54,30 @@ public struct ContainerPlace: Sendable {
 
 extension Store {
     public func place(of container: StoredContainer) -> ContainerPlace { place(of: container.id) }
-    public func place(of id: String) -> ContainerPlace { ContainerPlace(home: root.appending(component: "containers").appending(component: FileName(id))) }
+    public func place(of id: String) -> ContainerPlace {
+        ContainerPlace(home: root.appending(component: "containers").appending(component: FileName(id)))
+    }
 
     /// The image's layers as directories, the uppermost first, as a mount takes them.
     public func layerPaths(of image: Digest) throws(StoreError) -> [FileName] {
         let digests = try database.read { db in
-            try String.fetchAll(db, sql: "SELECT diff_id FROM image_layer JOIN layer ON layer.id = layer_id WHERE image_id = ? ORDER BY position DESC", arguments: [image.description])
+            try String.fetchAll(
+                db,
+                sql:
+                    """
+                    SELECT diff_id FROM image_layer JOIN layer ON layer.id = layer_id WHERE image_id = ? ORDER \
+                    BY position DESC
+                    """,
+                arguments: [image.description])
         }
         return digests.map { root.appending(component: FileName("layers/\($0.replacing("sha256:", with: ""))/diff")) }
     }
 
     /// A container with a writable layer of its own, not started.
     /// - Parameter name: nil: it is called by its id.
-    public func createContainer(image reference: String, name: String?, spec: ContainerSpec, restart: RestartPolicy) throws(StoreError) -> StoredContainer {
+    public func createContainer(
+        image reference: String, name: String?, spec: ContainerSpec, restart: RestartPolicy
+    ) throws(StoreError) -> StoredContainer {
         if let name { try StoreName.check(name, "container") }
         let image = try image(reference)
         let id = StoreName.random(digits: 12)
@@ -70,7 +85,9 @@ extension Store {
         let home = FileName("container")
         let directory = try scratch.makeDirectory(home, mode: 0o700)
         try told("the container") { () throws(Errno) in
-            for part in [NameRef("diff"), NameRef("work"), NameRef("merged"), NameRef("bundle")] { try directory.fd.makeDirectory(part, mode: 0o755) }
+            for part in [NameRef("diff"), NameRef("work"), NameRef("merged"), NameRef("bundle")] {
+                try directory.fd.makeDirectory(part, mode: 0o755)
+            }
         }
         try giveRoot(directory.fd, of: image)
         let document = try Document.bytes(spec)
@@ -79,17 +96,42 @@ extension Store {
         try exclusively { () throws(StoreError) in
             let containers = try open(.containers)
             try told("the container") { () throws(Errno) in
-                try home.withRef { (h) throws(Errno) in try FileName(id).withRef { (n) throws(Errno) in try scratch.fd.rename(h, to: containers.fd, n) } }
+                try home.withRef { (h) throws(Errno) in
+                    try FileName(id).withRef { (n) throws(Errno) in try scratch.fd.rename(h, to: containers.fd, n) }
+                }
             }
             do throws(StoreError) {
                 try database.write { db in
-                    if let name, try Bool.fetchOne(db, sql: "SELECT 1 FROM container WHERE name = ? OR id = ?", arguments: [name, name]) == true {
-                        throw StoreError(.conflict, "a container is called \"\(name)\" already: remove it (unionfsd rm \(name)), or take another name")
+                    if let name,
+                        try Bool.fetchOne(
+                            db, sql: "SELECT 1 FROM container WHERE name = ? OR id = ?", arguments: [name, name])
+                            == true
+                    {
+                        throw StoreError(
+                            .conflict,
+                            """
+                            a container is called \"\(name)\" already: remove it (unionfsd rm \(name)), or take \
+                            another name
+                            """
+                        )
                     }
-                    try db.execute(sql: "INSERT INTO container (id, name, image_id, image_name, spec, restart, restart_limit, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                                   arguments: [id, name ?? id, image.id.description, image.names.first { $0.hasPrefix(reference) } ?? image.names.first, Data(document), restart.kind.rawValue,
-                                               restart.limit, Clock.realtime])
-                    for volume in volumes { try db.execute(sql: "INSERT INTO container_volume (container_id, volume_name) VALUES (?, ?)", arguments: [id, volume]) }
+                    try db.execute(
+                        sql:
+                            """
+                            INSERT INTO container (id, name, image_id, image_name, spec, restart, \
+                            restart_limit, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                            """,
+                        arguments: [
+                            id, name ?? id, image.id.description,
+                            image.names.first { $0.hasPrefix(reference) } ?? image.names.first, Data(document),
+                            restart.kind.rawValue,
+                            restart.limit, Clock.realtime,
+                        ])
+                    for volume in volumes {
+                        try db.execute(
+                            sql: "INSERT INTO container_volume (container_id, volume_name) VALUES (?, ?)",
+                            arguments: [id, volume])
+                    }
                 }
             } catch {
                 let tmp = try open(.tmp)
@@ -103,11 +145,14 @@ extension Store {
         return try self.container(id)
     }
 
-    /// The writable layer's root is what the container sees as its root: as the uppermost layer has it that says something of it.
+    /// The writable layer's root is what the container sees as its root: as the uppermost layer has it that says
+    /// something of it.
     private func giveRoot(_ container: FD, of image: StoredImage) throws(StoreError) {
         var trees: [LayerTree] = []
         for part in image.layers.reversed() {
-            guard let layer = try layer(part.digest) else { throw StoreError(.conflict, "the image was removed meanwhile") }
+            guard let layer = try layer(part.digest) else {
+                throw StoreError(.conflict, "the image was removed meanwhile")
+            }
             if layer.hasRoot { trees.append(try tree(layer.digest)) }
             if !trees.isEmpty { break }
         }
@@ -121,40 +166,72 @@ extension Store {
     }
 
     public func containers() throws(StoreError) -> [StoredContainer] {
-        try database.read { db in try Row.fetchAll(db, sql: "SELECT * FROM container ORDER BY created DESC, name").map(StoredContainer.init) }
+        try database.read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM container ORDER BY created DESC, name").map(StoredContainer.init)
+        }
     }
     /// By name, by id, or by the first digits of that.
     public func container(_ reference: String) throws(StoreError) -> StoredContainer {
         try database.read { db in
-            if let row = try Row.fetchOne(db, sql: "SELECT * FROM container WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC", arguments: [reference]) { return try StoredContainer(row) }
-            let isDigits = !reference.isEmpty && reference.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x66 }
-            let rows = isDigits ? try Row.fetchAll(db, sql: "SELECT * FROM container WHERE id LIKE ? LIMIT 2", arguments: ["\(reference)%"]) : []
-            if rows.count > 1 { throw StoreError(.invalid, "\"\(reference)\" is the beginning of several containers' ids: give more of it") }
-            guard let row = rows.first else { throw StoreError(.notFound, "no container is called \"\(reference)\" (unionfsd ps)") }
+            if let row = try Row.fetchOne(
+                db, sql: "SELECT * FROM container WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC",
+                arguments: [reference])
+            {
+                return try StoredContainer(row)
+            }
+            let isDigits =
+                !reference.isEmpty && reference.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x66 }
+            let rows =
+                isDigits
+                ? try Row.fetchAll(
+                    db, sql: "SELECT * FROM container WHERE id LIKE ? LIMIT 2", arguments: ["\(reference)%"]) : []
+            if rows.count > 1 {
+                throw StoreError(
+                    .invalid, "\"\(reference)\" is the beginning of several containers' ids: give more of it")
+            }
+            guard let row = rows.first else {
+                throw StoreError(.notFound, "no container is called \"\(reference)\" (unionfsd ps)")
+            }
             return try StoredContainer(row)
         }
     }
 
     public func setStarted(_ id: String, _ started: Bool) throws(StoreError) {
         try database.write { db in
-            try db.execute(sql: started ? "UPDATE container SET started = 1, started_at = ?, bytes = NULL WHERE id = ?" : "UPDATE container SET started = 0, started_at = NULL WHERE id = ?",
-                           arguments: started ? [Clock.realtime, id] : [id])
+            try db.execute(
+                sql: started
+                    ? "UPDATE container SET started = 1, started_at = ?, bytes = NULL WHERE id = ?"
+                    : "UPDATE container SET started = 0, started_at = NULL WHERE id = ?",
+                arguments: started ? [Clock.realtime, id] : [id])
         }
     }
     /// Once nobody writes it any more: until the next start that is what it takes.
     public func setBytes(_ id: String, _ bytes: Int64) throws(StoreError) {
-        try database.write { db in try db.execute(sql: "UPDATE container SET bytes = ? WHERE id = ? AND started = 0 AND bytes IS NULL", arguments: [bytes, id]) }
+        try database.write { db in
+            try db.execute(
+                sql: "UPDATE container SET bytes = ? WHERE id = ? AND started = 0 AND bytes IS NULL",
+                arguments: [bytes, id])
+        }
     }
-    /// What the writable layer takes, as du(1) counts: a mount keeps the figure (UpperUsage in UnionFS); without one the layer is walked.
-    /// - Returns: and whether it stays so as long as nobody writes: large files may get another block when their data go to the disk.
-    public func measure(_ container: StoredContainer, isMounted: Bool) throws(StoreError) -> (bytes: Int64, isFinal: Bool) {
+    /// What the writable layer takes, as du(1) counts: a mount keeps the figure (UpperUsage in UnionFS); without one
+    /// the layer is walked.
+    /// - Returns: and whether it stays so as long as nobody writes: large files may get another block when their data
+    ///   go to the disk.
+    public func measure(
+        _ container: StoredContainer, isMounted: Bool
+    ) throws(StoreError) -> (bytes: Int64, isFinal: Bool) {
         let place = place(of: container)
         if isMounted {
             do throws(Errno) {
                 let root = try FD.currentDirectory.open(place.merged, O_RDONLY | OpenFlags.directory)
-                let words = try root.fd.xattrIfPresent(NameRef.empty, NameRef("user.unionfsd.usage")).map { String(decoding: $0, as: UTF8.self).split(separator: " ") } ?? []
+                let words =
+                    try root.fd.xattrIfPresent(NameRef.empty, NameRef("user.unionfsd.usage")).map {
+                        String(decoding: $0, as: UTF8.self).split(separator: " ")
+                    } ?? []
                 if words.count == 2, let bytes = Int64(words[0]) { return (bytes, words[1] == "0") }
-            } catch { /* Of an earlier version, or dead. */ }
+            } catch {
+                // Of an earlier version, or dead.
+            }
         }
         return try told("the writable layer of \(container.name)") { () throws(Errno) in
             let diff = try FD.currentDirectory.open(place.diff, O_RDONLY | OpenFlags.directory)
@@ -162,9 +239,12 @@ extension Store {
         }
     }
 
-    /// What the container's copies of files with several names take that no name in the writable layer leads to: not a part of `measure`, which is what a mount keeps and is given.
+    /// What the container's copies of files with several names take that no name in the writable layer leads to: not a
+    /// part of `measure`, which is what a mount keeps and is given.
     public func bytesBeside(_ container: StoredContainer) throws(StoreError) -> Int64 {
-        try told("the work directory of \(container.name)") { () throws(Errno) in try WritableLayer.bytesBeside(place(of: container).work) }
+        try told("the work directory of \(container.name)") { () throws(Errno) in
+            try WritableLayer.bytesBeside(place(of: container).work)
+        }
     }
 
     /// With its writable layer. It must not be mounted.

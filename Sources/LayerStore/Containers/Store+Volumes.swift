@@ -10,7 +10,9 @@ public struct StoredVolume: Sendable {
 }
 
 extension Store {
-    public func volumePath(_ name: String) -> FileName { root.appending(component: "volumes").appending(component: FileName(name)) }
+    public func volumePath(_ name: String) -> FileName {
+        root.appending(component: "volumes").appending(component: FileName(name))
+    }
 
     public func makeVolume(_ name: String, mayExist: Bool = false) throws(StoreError) {
         try StoreName.check(name, "volume")
@@ -18,24 +20,37 @@ extension Store {
         let made = FileName("volume")
         _ = try scratch.makeDirectory(made)
         try exclusively { () throws(StoreError) in
-            let isThere = try database.read { db in try Bool.fetchOne(db, sql: "SELECT 1 FROM volume WHERE name = ?", arguments: [name]) ?? false }
+            let isThere = try database.read { db in
+                try Bool.fetchOne(db, sql: "SELECT 1 FROM volume WHERE name = ?", arguments: [name]) ?? false
+            }
             if isThere {
                 if mayExist { return }
                 throw StoreError(.conflict, "there is a volume \"\(name)\" already")
             }
             let volumes = try open(.volumes)
             try told("volume \(name)") { () throws(Errno) in
-                try made.withRef { (m) throws(Errno) in try FileName(name).withRef { (n) throws(Errno) in try scratch.fd.rename(m, to: volumes.fd, n) } }
+                try made.withRef { (m) throws(Errno) in
+                    try FileName(name).withRef { (n) throws(Errno) in try scratch.fd.rename(m, to: volumes.fd, n) }
+                }
             }
-            try database.write { db in try db.execute(sql: "INSERT INTO volume (name, created) VALUES (?, ?)", arguments: [name, Clock.realtime]) }
+            try database.write { db in
+                try db.execute(
+                    sql: "INSERT INTO volume (name, created) VALUES (?, ?)", arguments: [name, Clock.realtime])
+            }
         }
     }
 
     public func volumes() throws(StoreError) -> [StoredVolume] {
         try database.read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM volume ORDER BY name").map { row in
-                let users = try String.fetchAll(db, sql: "SELECT container.name FROM container_volume JOIN container ON container.id = container_id WHERE volume_name = ? ORDER BY 1",
-                                                arguments: [row["name"] as String])
+                let users = try String.fetchAll(
+                    db,
+                    sql:
+                        """
+                        SELECT container.name FROM container_volume JOIN container ON container.id = \
+                        container_id WHERE volume_name = ? ORDER BY 1
+                        """,
+                    arguments: [row["name"] as String])
                 return StoredVolume(name: row["name"], created: row["created"], users: users)
             }
         }
@@ -44,10 +59,21 @@ extension Store {
     public func removeVolume(_ name: String) throws(StoreError) {
         try exclusively { () throws(StoreError) in
             try database.write { db in
-                let users = try String.fetchAll(db, sql: "SELECT container.name FROM container_volume JOIN container ON container.id = container_id WHERE volume_name = ?", arguments: [name])
-                if !users.isEmpty { throw StoreError(.conflict, "volume \"\(name)\" is used by \(users.joined(separator: ", "))") }
+                let users = try String.fetchAll(
+                    db,
+                    sql:
+                        """
+                        SELECT container.name FROM container_volume JOIN container ON container.id = \
+                        container_id WHERE volume_name = ?
+                        """,
+                    arguments: [name])
+                if !users.isEmpty {
+                    throw StoreError(.conflict, "volume \"\(name)\" is used by \(users.joined(separator: ", "))")
+                }
                 try db.execute(sql: "DELETE FROM volume WHERE name = ?", arguments: [name])
-                if db.changesCount == 0 { throw StoreError(.notFound, "no volume is called \"\(name)\" (unionfsd volume ls)") }
+                if db.changesCount == 0 {
+                    throw StoreError(.notFound, "no volume is called \"\(name)\" (unionfsd volume ls)")
+                }
             }
             let tmp = try open(.tmp)
             try discard(FileName(name), of: .volumes, into: tmp.fd)

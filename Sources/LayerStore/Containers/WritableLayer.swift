@@ -2,8 +2,8 @@ internal import Glibc
 internal import LinuxSys
 internal import UnionCore
 
-/// A container's writable layer as its mount shows it: with the names that lead to a copy in the index and are not in the layer itself. Who reads the layer alone has an old file under them, or a file apart
-/// from its other names.
+/// A container's writable layer as its mount shows it: with the names that lead to a copy in the index and are not in
+/// the layer itself. Who reads the layer alone has an old file under them, or a file apart from its other names.
 final class WritableLayer: Sendable {
     private let directory: OwnedFD
     var fd: FD { directory.fd }
@@ -26,12 +26,18 @@ final class WritableLayer: Sendable {
     init(_ container: StoredContainer, _ store: Store) throws(StoreError) {
         var layers: [LayerTree] = []
         for path in try store.layerPaths(of: container.image) {
-            layers.append(LayerTree(try told("\(path)") { () throws(Errno) in try FD.currentDirectory.open(path, O_RDONLY | OpenFlags.directory) }))
+            layers.append(
+                LayerTree(
+                    try told("\(path)") { () throws(Errno) in
+                        try FD.currentDirectory.open(path, O_RDONLY | OpenFlags.directory)
+                    }))
         }
         self.layers = layers
         let place = store.place(of: container)
         let what = "the writable layer of \(container.name)"
-        directory = try told(what) { () throws(Errno) in try FD.currentDirectory.open(place.diff, O_RDONLY | OpenFlags.directory) }
+        directory = try told(what) { () throws(Errno) in
+            try FD.currentDirectory.open(place.diff, O_RDONLY | OpenFlags.directory)
+        }
         let upper = directory.fd
         copies = try told(what) { () throws(Errno) in
             let work = try FD.currentDirectory.open(place.work, O_RDONLY | OpenFlags.directory)
@@ -70,7 +76,8 @@ final class WritableLayer: Sendable {
     }
 }
 
-/// The search for lower names that lead to a copy in the index: through all directories of the union, as nobody keeps the names of a lower file. A readdir of each, and two calls for each such name.
+/// The search for lower names that lead to a copy in the index: through all directories of the union, as nobody keeps
+/// the names of a lower file. A readdir of each, and two calls for each such name.
 private struct IndexedNames {
     let upper: FD
     let layers: [FD]
@@ -107,18 +114,28 @@ private struct IndexedNames {
             isOpaque = try LayerForm.isOpaque(directory.fd)
             for entry in try entries(directory.fd) {
                 decided.insert(entry.name)
-                if entry.kind == .directory { directories[entry.name] = (true, []) } else if let above = directories.removeValue(forKey: entry.name) { left.append(below(step, entry.name, above)) }
+                if entry.kind == .directory {
+                    directories[entry.name] = (true, [])
+                } else if let above = directories.removeValue(forKey: entry.name) {
+                    left.append(below(step, entry.name, above))
+                }
             }
         }
         for layer in isOpaque ? [] : step.layers {
             guard let directory = try opened(step.path, layers[layer]) else { continue }
             for entry in try entries(directory.fd) {
                 if entry.kind == .directory {
-                    if directories[entry.name] != nil { directories[entry.name]?.layers.append(layer) } else if decided.insert(entry.name).inserted { directories[entry.name] = (false, [layer]) }
+                    if directories[entry.name] != nil {
+                        directories[entry.name]?.layers.append(layer)
+                    } else if decided.insert(entry.name).inserted {
+                        directories[entry.name] = (false, [layer])
+                    }
                     continue
                 }
                 // Below a directory a file, or a whiteout, is where its parts end.
-                if let above = directories.removeValue(forKey: entry.name) { left.append(below(step, entry.name, above)) }
+                if let above = directories.removeValue(forKey: entry.name) {
+                    left.append(below(step, entry.name, above))
+                }
                 guard decided.insert(entry.name).inserted, !entry.isWhiteout else { continue }
                 try note(entry, in: directory.fd, layer, step)
             }
@@ -134,7 +151,11 @@ private struct IndexedNames {
 
     private mutating func note(_ entry: Entry, in directory: FD, _ layer: Int, _ step: Step) throws(Errno) {
         let copy: LowerCopies.Copy?
-        do throws(Errno) { copy = try entry.name.withRef { (n) throws(Errno) in try copies.copy(of: n, in: directory, layer: layer, number: entry.number) } } catch {
+        do throws(Errno) {
+            copy = try entry.name.withRef { (n) throws(Errno) in
+                try copies.copy(of: n, in: directory, layer: layer, number: entry.number)
+            }
+        } catch {
             if error == .noEntry { return }
             throw error
         }
@@ -159,7 +180,9 @@ private struct IndexedNames {
     private func opened(_ path: FileName, _ root: FD) throws(Errno) -> OwnedFD? {
         do throws(Errno) {
             if path.isEmpty { return try root.openDirectory(NameRef.dot) }
-            return try path.withRef { (p) throws(Errno) in try root.openBeneath(p, O_RDONLY | OpenFlags.directory | O_NOFOLLOW) }
+            return try path.withRef { (p) throws(Errno) in
+                try root.openBeneath(p, O_RDONLY | OpenFlags.directory | O_NOFOLLOW)
+            }
         } catch {
             // The container may be at work.
             if error == .noEntry || error == .notDirectory || error == .loop { return nil }
@@ -172,14 +195,21 @@ private struct IndexedNames {
         var reader = DirectoryReader(directory)
         try reader.forEach { (name, number, kind) throws(Errno) in
             if name.hasPrefix(".wh.") {
-                if !name.hasPrefix(".wh..wh.") { out.append(Entry(name: name.dropping(LayerForm.whiteoutPrefix.count).owned, number: 0, kind: .character, isWhiteout: true)) }
+                if !name.hasPrefix(".wh..wh.") {
+                    out.append(
+                        Entry(
+                            name: name.dropping(LayerForm.whiteoutPrefix.count).owned, number: 0, kind: .character,
+                            isWhiteout: true))
+                }
                 return true
             }
             var entry = Entry(name: name.owned, number: number, kind: kind)
             if kind == .unknown || kind == .character || kind == .regular && mayHaveAttributes {
                 do throws(Errno) {
                     let status = try directory.status(name)
-                    entry = Entry(name: entry.name, number: number, kind: status.kind, isWhiteout: try LayerForm.isWhiteout(status, entry.name, in: directory))
+                    entry = Entry(
+                        name: entry.name, number: number, kind: status.kind,
+                        isWhiteout: try LayerForm.isWhiteout(status, entry.name, in: directory))
                 } catch {
                     if error == .noEntry { return true }
                     throw error

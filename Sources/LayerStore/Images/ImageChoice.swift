@@ -1,6 +1,7 @@
 internal import LinuxSys
 
-/// Which images of a layout are meant: index.json has images, and indexes of images for several kinds of machines, which may have indexes in turn; and beside them what is said about images and is none.
+/// Which images of a layout are meant: index.json has images, and indexes of images for several kinds of machines,
+/// which may have indexes in turn; and beside them what is said about images and is none.
 struct ImageChoice {
     struct Chosen {
         /// Nil: the manifest came by itself.
@@ -25,7 +26,11 @@ struct ImageChoice {
         for entry in index.manifests {
             // Several entries of one name, or of none, are one image for several kinds of machines.
             let name = entry.imageName
-            let place = entry.platform.flatMap { platform in groups.firstIndex { $0[0].platform != nil && $0[0].imageName == name && !$0.contains { $0.platform == platform } } }
+            let place = entry.platform.flatMap { platform in
+                groups.firstIndex {
+                    $0[0].platform != nil && $0[0].imageName == name && !$0.contains { $0.platform == platform }
+                }
+            }
             if let place { groups[place].append(entry) } else { groups.append([entry]) }
         }
         var chosen: [Chosen] = []
@@ -47,11 +52,15 @@ struct ImageChoice {
         var isChoice = entries.count > 1
         for entry in entries { if try gather(entry, nil, entry.annotations ?? [:], 0, &candidates) { isChoice = true } }
         guard let first = candidates.first else {
-            if isChoice, !entries.allSatisfy(\.isAttestation) { throw StoreError(.invalid, "an index of the layout has no image in it") }
+            if isChoice, !entries.allSatisfy(\.isAttestation) {
+                throw StoreError(.invalid, "an index of the layout has no image in it")
+            }
             return nil
         }
         // Given alone it is what is wanted, whatever it is for.
-        if !isChoice { return Chosen(descriptor: first.descriptor, manifest: first.manifest, annotations: first.annotations) }
+        if !isChoice {
+            return Chosen(descriptor: first.descriptor, manifest: first.manifest, annotations: first.annotations)
+        }
         let suitable = candidates.filter { $0.platform.map { $0.isOfMachine } ?? false }
         // A processor of a later kind (amd64's v3) is not asked for where there is another.
         if let best = suitable.first(where: { ($0.platform?.variant ?? "").isEmpty }) ?? suitable.first {
@@ -61,20 +70,34 @@ struct ImageChoice {
         var others = candidates.compactMap(\.platform?.architecture)
         for candidate in candidates where candidate.platform == nil {
             let config = try ImageConfig(bytes: try files.document(candidate.manifest.config))
-            if (config.architecture ?? "").isEmpty || Descriptor.Platform(architecture: config.architecture, os: config.os ?? "linux").isOfMachine {
-                return Chosen(descriptor: candidate.descriptor, manifest: candidate.manifest, annotations: candidate.annotations)
+            if (config.architecture ?? "").isEmpty
+                || Descriptor.Platform(architecture: config.architecture, os: config.os ?? "linux").isOfMachine
+            {
+                return Chosen(
+                    descriptor: candidate.descriptor, manifest: candidate.manifest, annotations: candidate.annotations)
             }
             others.append(config.architecture ?? "")
         }
-        throw StoreError(.invalid, "the image is not for this kind of machine: it has \(others.joined(separator: ", ")), this is \(Machine.architecture)")
+        throw StoreError(
+            .invalid,
+            """
+            the image is not for this kind of machine: it has \(others.joined(separator: ", ")), this is \
+            \(Machine.architecture)
+            """
+        )
     }
 
     /// - Returns: whether it is an index.
-    private mutating func gather(_ descriptor: Descriptor, _ platform: Descriptor.Platform?, _ annotations: [String: String], _ depth: Int, _ out: inout [Candidate]) throws(StoreError) -> Bool {
+    private mutating func gather(
+        _ descriptor: Descriptor, _ platform: Descriptor.Platform?, _ annotations: [String: String], _ depth: Int,
+        _ out: inout [Candidate]
+    ) throws(StoreError) -> Bool {
         if descriptor.isAttestation { return false }
         let platform = descriptor.platform ?? platform
         documents += 1
-        if depth > Self.deepest || documents > Self.mostDocuments { throw StoreError(.hostile, "the layout's indexes have no end") }
+        if depth > Self.deepest || documents > Self.mostDocuments {
+            throw StoreError(.hostile, "the layout's indexes have no end")
+        }
         // What is for another machine need not be there at all.
         if depth > 0, let platform, !platform.isOfMachine, !files.has(descriptor) {
             return false
@@ -101,9 +124,13 @@ struct ImageChoice {
         let manifests: [Anything]?
         let layers: [Anything]?
 
-        func isIndex(_ said: String?) -> Bool { Descriptor.indexTypes.contains(said ?? mediaType ?? "") || manifests != nil && layers == nil }
+        func isIndex(_ said: String?) -> Bool {
+            Descriptor.indexTypes.contains(said ?? mediaType ?? "") || manifests != nil && layers == nil
+        }
         /// Signatures, charts and the like are manifests with another configuration (image-spec, manifest.md).
-        var isImage: Bool { config != nil && layers != nil && (config?.mediaType.map { Descriptor.configTypes.contains($0) } ?? true) }
+        var isImage: Bool {
+            config != nil && layers != nil && (config?.mediaType.map { Descriptor.configTypes.contains($0) } ?? true)
+        }
     }
 }
 
@@ -112,7 +139,10 @@ extension Descriptor {
     /// umoci and skopeo write a tag alone, podman and containerd all of the name.
     var imageName: String? { annotations?[Self.fullNameAnnotation] ?? annotations?[Self.nameAnnotation] }
     /// What buildkit puts beside an image: how it was made.
-    var isAttestation: Bool { annotations?["vnd.docker.reference.type"] == "attestation-manifest" || platform?.os == "unknown" && platform?.architecture == "unknown" }
+    var isAttestation: Bool {
+        annotations?["vnd.docker.reference.type"] == "attestation-manifest"
+            || platform?.os == "unknown" && platform?.architecture == "unknown"
+    }
 }
 extension Descriptor.Platform {
     var isOfMachine: Bool { architecture == Machine.architecture && os == "linux" }

@@ -15,7 +15,8 @@ final class ImageFiles {
         self.blobs = blobs
     }
     func beside() throws(StoreError) -> ImageFiles {
-        ImageFiles(try told("the image") { () throws(Errno) in try directory.fd.duplicate() }, scratch: scratch, blobs: "")
+        ImageFiles(
+            try told("the image") { () throws(Errno) in try directory.fd.duplicate() }, scratch: scratch, blobs: "")
     }
 
     func has(_ path: String) -> Bool {
@@ -25,7 +26,11 @@ final class ImageFiles {
         } catch { return false }
     }
     func hasDirectory(_ path: String) -> Bool {
-        do throws(Errno) { return try FileName(path).withRef { (p) throws(Errno) in try directory.fd.openBeneath(p, OpenFlags.path | OpenFlags.directory).fd.isValid } } catch { return false }
+        do throws(Errno) {
+            return try FileName(path).withRef { (p) throws(Errno) in
+                try directory.fd.openBeneath(p, OpenFlags.path | OpenFlags.directory).fd.isValid
+            }
+        } catch { return false }
     }
     /// - Parameter path: a slash at its beginning, or a dot, is the image's directory.
     func open(_ path: String) throws(StoreError) -> OwnedFD {
@@ -37,14 +42,20 @@ final class ImageFiles {
                 return file
             }
         } catch {
-            if error == .crossDevice || error == .loop { throw StoreError(.hostile, "\"\(path)\" leads out of the image") }
+            if error == .crossDevice || error == .loop {
+                throw StoreError(.hostile, "\"\(path)\" leads out of the image")
+            }
             throw StoreError(error, doing: "\"\(path)\" of the image")
         }
     }
     func document(_ path: String) throws(StoreError) -> [UInt8] {
         let file = try open(path)
-        let bytes = try told("\"\(path)\" of the image") { () throws(Errno) in try file.fd.readAll(limit: DocumentLimit.bytes) }
-        if bytes.count >= DocumentLimit.bytes { throw StoreError(.hostile, "\"\(path)\" of the image is too long for a document") }
+        let bytes = try told("\"\(path)\" of the image") { () throws(Errno) in
+            try file.fd.readAll(limit: DocumentLimit.bytes)
+        }
+        if bytes.count >= DocumentLimit.bytes {
+            throw StoreError(.hostile, "\"\(path)\" of the image is too long for a document")
+        }
         return bytes
     }
     func has(_ descriptor: Descriptor) -> Bool { has("\(blobs)\(descriptor.digest.hex)") }
@@ -54,7 +65,8 @@ final class ImageFiles {
         let bytes = try document("\(blobs)\(descriptor.digest.hex)")
         let digest = Digest.of(bytes)
         guard digest == descriptor.digest, Int64(bytes.count) == descriptor.size else {
-            throw StoreError(.damaged, "a document of the image is not what its digest says: \(digest), not \(descriptor.digest)")
+            throw StoreError(
+                .damaged, "a document of the image is not what its digest says: \(digest), not \(descriptor.digest)")
         }
         return bytes
     }

@@ -24,7 +24,9 @@ enum ImageSource {
     /// - Parameters:
     ///   - path: "-" is standard input.
     ///   - isRoot: it is a root filesystem, whatever is in it.
-    static func identify(_ path: FileName, _ store: Store, isRoot: Bool, limits: LayerUnpacker.Limits) throws(StoreError) -> ImageSource {
+    static func identify(
+        _ path: FileName, _ store: Store, isRoot: Bool, limits: LayerUnpacker.Limits
+    ) throws(StoreError) -> ImageSource {
         if path == "-" {
             // To look at it first, it must be there twice.
             let scratch = try StoreScratch(store)
@@ -40,7 +42,9 @@ enum ImageSource {
         if isRoot { return .tree(OwnedFDBox(file)) }
         let files = ImageFiles(try told("\(path)") { () throws(Errno) in try file.fd.duplicate() })
         var looks = Looks()
-        for name in ["oci-layout", "index.json", "manifest.json", "repositories"] where files.has(name) { looks.tops.insert(name) }
+        for name in ["oci-layout", "index.json", "manifest.json", "repositories"] where files.has(name) {
+            looks.tops.insert(name)
+        }
         looks.hasBlobs = looks.tops.contains("index.json") && files.hasDirectory("blobs/sha256")
         switch try looks.form() {
         case .layout: return .layout(files)
@@ -49,7 +53,8 @@ enum ImageSource {
         }
     }
 
-    /// What is at the top of an archive or a directory, and what that makes of it. A form that is not known, or an image with something missing, is no root filesystem.
+    /// What is at the top of an archive or a directory, and what that makes of it. A form that is not known, or an
+    /// image with something missing, is no root filesystem.
     private struct Looks {
         enum Form { case layout, dockerArchive, root }
         var tops: Set<String> = []
@@ -61,9 +66,17 @@ enum ImageSource {
             let isLayout = tops.contains("oci-layout")
             if tops.contains("index.json"), isLayout || hasBlobs { return .layout }
             if tops.contains("manifest.json") { return .dockerArchive }
-            if isLayout, !hasOthers { throw StoreError(.invalid, "it is an OCI image layout without its index.json; \(ImageSource.hint)") }
+            if isLayout, !hasOthers {
+                throw StoreError(.invalid, "it is an OCI image layout without its index.json; \(ImageSource.hint)")
+            }
             if tops.contains("repositories"), !hasOthers {
-                throw StoreError(.invalid, "it is what Docker saved before version 1.10, without a manifest.json, which is not read: docker load and docker save make another of it; \(ImageSource.hint)")
+                throw StoreError(
+                    .invalid,
+                    """
+                    it is what Docker saved before version 1.10, without a manifest.json, which is not read: \
+                    docker load and docker save make another of it; \(ImageSource.hint)
+                    """
+                )
             }
             return .root
         }
@@ -79,20 +92,27 @@ enum ImageSource {
                 for descriptor in [manifest.config] + manifest.layers { _ = try files.blob(descriptor) }
                 return .single(files, manifest)
             }
-            let entries: [DockerArchiveEntry] = try Document.read(try files.document("manifest.json"), "its manifest.json")
+            let entries: [DockerArchiveEntry] = try Document.read(
+                try files.document("manifest.json"), "its manifest.json")
             for entry in entries {
                 for path in [entry.Config] + (entry.Layers ?? []) { _ = try files.open(path) }
             }
             return .dockerArchive(files)
         } catch {
             if error.kind == .hostile { throw error }
-            throw StoreError(.invalid, "it has a manifest.json, as images have it, and cannot be read as an image: \(error); \(hint)")
+            throw StoreError(
+                .invalid, "it has a manifest.json, as images have it, and cannot be read as an image: \(error); \(hint)"
+            )
         }
     }
 
     /// All names are looked at: where manifest.json stands among them no format says.
-    private static func identify(_ file: OwnedFDBox, _ store: Store, _ isRoot: Bool, _ limits: LayerUnpacker.Limits) throws(StoreError) -> ImageSource {
-        if try told("the archive", { () throws(Errno) in try file.fd.status().size }) == 0 { throw StoreError(.invalid, "the archive is empty") }
+    private static func identify(
+        _ file: OwnedFDBox, _ store: Store, _ isRoot: Bool, _ limits: LayerUnpacker.Limits
+    ) throws(StoreError) -> ImageSource {
+        if try told("the archive", { () throws(Errno) in try file.fd.status().size }) == 0 {
+            throw StoreError(.invalid, "the archive is empty")
+        }
         if isRoot { return .archive(file) }
         var looks = Looks()
         let archive = try ArchiveTarReader(try ArchiveDecompressor(file.fd, limit: limits.bytes))
@@ -113,7 +133,9 @@ enum ImageSource {
         return try withManifest(files)
     }
     private static func isOfImage(_ first: String) -> Bool {
-        if ["oci-layout", "index.json", "manifest.json", "repositories", "ingest", "config.json"].contains(first) { return true }
+        if ["oci-layout", "index.json", "manifest.json", "repositories", "ingest", "config.json"].contains(first) {
+            return true
+        }
         let name = first.hasPrefix("sha256:") ? String(first.dropFirst(7)) : first
         let stem = name.split(separator: ".").first ?? ""
         return stem.utf8.count == 64 && stem.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x66 }

@@ -22,7 +22,9 @@ public enum DirectoryTree {
         return usage
     }
 
-    private static func add(_ directory: FD, device: UInt64, depth: Int, _ usage: inout Usage, _ seen: inout Set<UInt64>) throws(Errno) {
+    private static func add(
+        _ directory: FD, device: UInt64, depth: Int, _ usage: inout Usage, _ seen: inout Set<UInt64>
+    ) throws(Errno) {
         if depth > deepest { throw .loop }
         var below: [FileName] = []
         var reader = DirectoryReader(directory)
@@ -36,7 +38,9 @@ public enum DirectoryTree {
             }
             if status.isDirectory {
                 if status.dev == device { below.append(name.owned) }
-            } else if status.nlink > 1, !seen.insert(status.ino).inserted { return true }
+            } else if status.nlink > 1, !seen.insert(status.ino).inserted {
+                return true
+            }
             usage.bytes += Int64(status.blocks) * 512
             usage.files += 1
             return true
@@ -49,7 +53,8 @@ public enum DirectoryTree {
         }
     }
 
-    /// With all that is in it; nothing there is as good. However deep it is: a directory that is not empty changes its place to beside the first one, so that one descriptor is enough.
+    /// With all that is in it; nothing there is as good. However deep it is: a directory that is not empty changes its
+    /// place to beside the first one, so that one descriptor is enough.
     /// - Throws: EBUSY where something is mounted in it; what was removed by then is gone.
     public static func remove(_ name: FileName, in directory: FD) throws(Errno) {
         let device = try directory.status().dev
@@ -70,7 +75,9 @@ public enum DirectoryTree {
                 // One that its owner may not read or write.
                 if status.permissions & 0o700 != 0o700 { try directory.changeMode(n, 0o700) }
                 let inside = try directory.openDirectory(n)
-                for entry in try names(inside.fd) { if let moved = try clear(entry, in: inside.fd, device: device, to: directory) { left.append(moved) } }
+                for entry in try names(inside.fd) {
+                    if let moved = try clear(entry, in: inside.fd, device: device, to: directory) { left.append(moved) }
+                }
                 try directory.removeDirectory(n)
             }
         }

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import LinuxSys
 
-/// A tree as a tar archive: as it is, or as the difference that a writable layer is, with whiteouts as OCI's layer specification has them. In the order of the names' bytes.
+/// A tree as a tar archive: as it is, or as the difference that a writable layer is, with whiteouts as OCI's layer
+/// specification has them. In the order of the names' bytes.
 final class LayerPacker {
     enum Content {
         case tree, difference
@@ -21,10 +22,12 @@ final class LayerPacker {
         }
     }
     private var links: [Inode: [UInt8]] = [:]
-    /// The tree is what lies on one mount, which may be of several filesystems' devices (a subvolume, an overlay); by device where the kernel does not tell mounts.
+    /// The tree is what lies on one mount, which may be of several filesystems' devices (a subvolume, an overlay); by
+    /// device where the kernel does not tell mounts.
     private let beginning: FileStatus
     private func isBeyond(_ status: FileStatus) -> Bool {
-        status.mountID != 0 && beginning.mountID != 0 ? status.mountID != beginning.mountID : status.dev != beginning.dev
+        status.mountID != 0 && beginning.mountID != 0
+            ? status.mountID != beginning.mountID : status.dev != beginning.dev
     }
     private var depth = 0
     private var leftOut: Set<FileName> = []
@@ -42,10 +45,16 @@ final class LayerPacker {
     /// - Parameters:
     ///   - leftOut: paths without a slash at their beginning: empty files there are a runtime's, to mount something on.
     ///   - keepsHoles: else they are written as zeros.
-    static func pack(_ writable: WritableLayer, leftOut: Set<FileName>, keepsHoles: Bool, to file: FD) throws(StoreError) {
-        try pack(writable.fd, .difference, leftOut: leftOut, writable: writable, keepsHoles: keepsHoles, .precise, to: file)
+    static func pack(
+        _ writable: WritableLayer, leftOut: Set<FileName>, keepsHoles: Bool, to file: FD
+    ) throws(StoreError) {
+        try pack(
+            writable.fd, .difference, leftOut: leftOut, writable: writable, keepsHoles: keepsHoles, .precise, to: file)
     }
-    static func pack(_ root: FD, _ content: Content, leftOut: Set<FileName> = [], writable: WritableLayer? = nil, keepsHoles: Bool = true, _ form: ArchiveTarWriter.Form, to file: FD) throws(StoreError) {
+    static func pack(
+        _ root: FD, _ content: Content, leftOut: Set<FileName> = [], writable: WritableLayer? = nil,
+        keepsHoles: Bool = true, _ form: ArchiveTarWriter.Form, to file: FD
+    ) throws(StoreError) {
         let output = try ArchiveTarWriter(file, form)
         let status = try told("the tree") { () throws(Errno) in try root.status() }
         let packer = LayerPacker(output, content, status)
@@ -55,15 +64,22 @@ final class LayerPacker {
         var entry = packer.entry(status, [UInt8(ascii: ".")])
         entry.xattrs = try told("the tree") { () throws(Errno) in try packer.xattrs(root, NameRef.empty) }
         try output.begin(entry)
-        if content == .difference, try told("the tree", { () throws(Errno) in try LayerForm.isOpaque(root) }) { try packer.marker(LayerForm.opaqueName, [], status) }
+        if content == .difference, try told("the tree", { () throws(Errno) in try LayerForm.isOpaque(root) }) {
+            try packer.marker(LayerForm.opaqueName, [], status)
+        }
         try packer.add(root, [])
         try output.finish()
     }
 
     /// One name of a directory, with all that is below it, under another name.
-    static func pack(_ name: FileName, in directory: FD, as path: FileName, _ content: Content, _ form: ArchiveTarWriter.Form = .precise, to file: FD) throws(StoreError) {
+    static func pack(
+        _ name: FileName, in directory: FD, as path: FileName, _ content: Content,
+        _ form: ArchiveTarWriter.Form = .precise, to file: FD
+    ) throws(StoreError) {
         let output = try ArchiveTarWriter(file, form)
-        let status = try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
+        let status = try told("\"\(name)\"") { () throws(Errno) in
+            try name.withRef { (n) throws(Errno) in try directory.status(n) }
+        }
         let packer = LayerPacker(output, content, status)
         try packer.add(directory, name, Array(path.bytes))
         try output.finish()
@@ -108,13 +124,18 @@ final class LayerPacker {
         } catch { if error != .notSupported { throw error } }
         var out: [(FileName, [UInt8])] = []
         for attribute in names {
-            if content == .difference, attribute.bytes.reversed().starts(with: "tcerider.yalrevo.".utf8) || attribute.bytes.reversed().starts(with: "ypocatem.yalrevo.".utf8) {
+            if content == .difference,
+                attribute.bytes.reversed().starts(with: "tcerider.yalrevo.".utf8)
+                    || attribute.bytes.reversed().starts(with: "ypocatem.yalrevo.".utf8)
+            {
                 // Not to be said in a layer's archive.
                 throw Errno.notSupported
             }
             // A label is this machine's.
             if LayerForm.isPrivate(attribute) || attribute == "security.selinux" { continue }
-            if let value = try attribute.withRef({ (a) throws(Errno) in try directory.xattrIfPresent(name, a) }) { out.append((attribute, value)) }
+            if let value = try attribute.withRef({ (a) throws(Errno) in try directory.xattrIfPresent(name, a) }) {
+                out.append((attribute, value))
+            }
         }
         return out.sorted { $0.0.bytes.lexicographicallyPrecedes($1.0.bytes) }
     }
@@ -130,7 +151,11 @@ final class LayerPacker {
     private func add(_ directory: FD, _ path: [UInt8]) throws(StoreError) {
         depth += 1
         defer { depth -= 1 }
-        if depth > DirectoryTree.deepest { throw StoreError(.invalid, "\"\(FileName(bytes: path.prefix(200)))…\" lies deeper than \(DirectoryTree.deepest) directories") }
+        if depth > DirectoryTree.deepest {
+            throw StoreError(
+                .invalid,
+                "\"\(FileName(bytes: path.prefix(200)))…\" lies deeper than \(DirectoryTree.deepest) directories")
+        }
         var names: [FileName] = []
         try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
             var reader = DirectoryReader(directory)
@@ -151,7 +176,11 @@ final class LayerPacker {
             let inner = path + (path.isEmpty ? [] : [0x2f]) + name.bytes
             // What a container takes away meanwhile is not in it.
             do throws(StoreError) {
-                if let directory, beside.isEmpty || names.contains(name) { try add(directory, name, inner) } else if let what = beside[name] { try add(what, inner) }
+                if let directory, beside.isEmpty || names.contains(name) {
+                    try add(directory, name, inner)
+                } else if let what = beside[name] {
+                    try add(what, inner)
+                }
             } catch { if error.kind != .notFound { throw error } }
         }
     }
@@ -162,25 +191,44 @@ final class LayerPacker {
         case .copy(let name): if let index = writable.index { try add(index, name, path) }
         case .directory(let layer):
             let directory = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
-                try FileName(bytes: path).withRef { (p) throws(Errno) in try writable.layers[layer].fd.openBeneath(p, O_RDONLY | OpenFlags.directory) }
+                try FileName(bytes: path).withRef { (p) throws(Errno) in
+                    try writable.layers[layer].fd.openBeneath(p, O_RDONLY | OpenFlags.directory)
+                }
             }
-            var entry = entry(try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try directory.fd.status() }, path)
+            var entry = entry(
+                try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try directory.fd.status() }, path)
             entry.xattrs = try attributes(directory.fd, FileName(""), path)
             try output.begin(entry)
             try add([], of: nil, path)
         }
     }
     /// It has other names, or may have: what the index has counts only those in the layer.
-    private func isShared(_ status: FileStatus) -> Bool { !status.isDirectory && (status.nlink > 1 || writable?.indexed.contains(status.ino) == true) }
+    private func isShared(_ status: FileStatus) -> Bool {
+        !status.isDirectory && (status.nlink > 1 || writable?.indexed.contains(status.ino) == true)
+    }
 
     private func add(_ directory: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) {
-        let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.status(n) } }
-        if isBeyond(status) || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) { return }
+        let status = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+            try name.withRef { (n) throws(Errno) in try directory.status(n) }
+        }
+        if isBeyond(status) || status.isRegular && status.size == 0 && leftOut.contains(FileName(bytes: path)) {
+            return
+        }
         if content == .difference {
-            if try told("\"\(FileName(bytes: path))\"", { () throws(Errno) in try LayerForm.isWhiteout(status, name, in: directory) }) { return try marker(LayerForm.whiteoutPrefix + name.bytes, Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
+            if try told(
+                "\"\(FileName(bytes: path))\"",
+                { () throws(Errno) in try LayerForm.isWhiteout(status, name, in: directory) })
+            {
+                return try marker(
+                    LayerForm.whiteoutPrefix + name.bytes,
+                    Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status)
+            }
             if name.bytes.elementsEqual(LayerForm.opaqueName) { return }
             // Already in the archive's form.
-            if name.bytes.starts(with: LayerForm.whiteoutPrefix) { return try marker(Array(name.bytes), Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status) }
+            if name.bytes.starts(with: LayerForm.whiteoutPrefix) {
+                return try marker(
+                    Array(name.bytes), Array(path.dropLast(name.count + (path.count > name.count ? 1 : 0))), status)
+            }
         }
         var entry = entry(status, path)
         // A socket is nothing without its server.
@@ -196,19 +244,27 @@ final class LayerPacker {
             let inside = try opened(directory, name, O_RDONLY | OpenFlags.directory, path)
             entry.xattrs = try attributes(inside.fd, FileName(""), path)
             try output.begin(entry)
-            if content == .difference, try told("\"\(FileName(bytes: path))\"", { () throws(Errno) in try LayerForm.isOpaque(inside.fd) }) {
+            if content == .difference,
+                try told("\"\(FileName(bytes: path))\"", { () throws(Errno) in try LayerForm.isOpaque(inside.fd) })
+            {
                 try marker(LayerForm.opaqueName, path, status)
             }
             try add(inside.fd, path)
         case .regular:
             let file = try openedFile(directory, name, status, path)
             entry.xattrs = try attributes(file.fd, FileName(""), path)
-            if keepsHoles { entry.extents = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try FileExtent.all(of: file.fd, status) } }
+            if keepsHoles {
+                entry.extents = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+                    try FileExtent.all(of: file.fd, status)
+                }
+            }
             try output.begin(entry)
             isWritten = true
             try output.add(file.fd, size: entry.size, extents: entry.extents)
         case .symlink:
-            entry.symlink = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in Array(try directory.readLink(n).bytes) } }
+            entry.symlink = try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+                try name.withRef { (n) throws(Errno) in Array(try directory.readLink(n).bytes) }
+            }
             entry.xattrs = try attributes(directory, name, path)
             try output.begin(entry)
             isWritten = true
@@ -221,8 +277,11 @@ final class LayerPacker {
     }
 
     private var isWritten = false
-    /// The very file that was looked at: a container may put a device in its place meanwhile, and to open one does something.
-    private func openedFile(_ directory: FD, _ name: FileName, _ looked: FileStatus, _ path: [UInt8]) throws(StoreError) -> OwnedFD {
+    /// The very file that was looked at: a container may put a device in its place meanwhile, and to open one does
+    /// something.
+    private func openedFile(
+        _ directory: FD, _ name: FileName, _ looked: FileStatus, _ path: [UInt8]
+    ) throws(StoreError) -> OwnedFD {
         try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
             let place = try name.withRef { (n) throws(Errno) in try directory.openPath(n) }
             let status = try place.fd.status()
@@ -231,12 +290,26 @@ final class LayerPacker {
             return try place.fd.reopenQuietly(O_RDONLY | O_NONBLOCK)
         }
     }
-    private func opened(_ directory: FD, _ name: FileName, _ flags: Int32, _ path: [UInt8]) throws(StoreError) -> OwnedFD {
-        try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.openQuietly(n, flags | O_NOFOLLOW) } }
+    private func opened(
+        _ directory: FD, _ name: FileName, _ flags: Int32, _ path: [UInt8]
+    ) throws(StoreError) -> OwnedFD {
+        try told("\"\(FileName(bytes: path))\"") { () throws(Errno) in
+            try name.withRef { (n) throws(Errno) in try directory.openQuietly(n, flags | O_NOFOLLOW) }
+        }
     }
-    private func attributes(_ place: FD, _ name: FileName, _ path: [UInt8]) throws(StoreError) -> [(name: FileName, value: [UInt8])] {
+    private func attributes(
+        _ place: FD, _ name: FileName, _ path: [UInt8]
+    ) throws(StoreError) -> [(name: FileName, value: [UInt8])] {
         do throws(Errno) { return try name.withRef { (n) throws(Errno) in try xattrs(place, n) } } catch {
-            if error == .notSupported { throw StoreError(.conflict, "\"\(FileName(bytes: path))\" was renamed or copied in a way that only an overlay can say (redirect_dir, metacopy): such a layer cannot be committed") }
+            if error == .notSupported {
+                throw StoreError(
+                    .conflict,
+                    """
+                    \"\(FileName(bytes: path))\" was renamed or copied in a way that only an overlay can say \
+                    (redirect_dir, metacopy): such a layer cannot be committed
+                    """
+                )
+            }
             throw StoreError(error, doing: "\"\(FileName(bytes: path))\"")
         }
     }

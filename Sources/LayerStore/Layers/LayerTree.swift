@@ -7,24 +7,30 @@ final class LayerTree: Sendable {
     var fd: FD { directory.fd }
     init(_ directory: consuming OwnedFD) { self.directory = directory }
 
-    /// A directory that a layer's archive has things in and does not have itself is as the layers below have it: owner, mode, attributes and times. A mount would show the
-    /// uppermost one's, and nobody has said what that is.
+    /// A directory that a layer's archive has things in and does not have itself is as the layers below have it: owner,
+    /// mode, attributes and times. A mount would show the uppermost one's, and nobody has said what that is.
     /// - Parameter path: "." is the root.
     static func giveAttributes(_ path: FileName, in layer: FD, from below: [LayerTree]) throws(StoreError) {
         do throws(Errno) {
             for tree in below {
                 guard try has(path, tree.fd) else { continue }
                 // ENOTDIR or ELOOP for a whiteout, a file, a symlink: what is below that is not seen.
-                let source = try path.withRef { (p) throws(Errno) in try tree.fd.openBeneath(p, O_RDONLY | OpenFlags.directory) }
+                let source = try path.withRef { (p) throws(Errno) in
+                    try tree.fd.openBeneath(p, O_RDONLY | OpenFlags.directory)
+                }
                 let status = try source.fd.status()
-                let target = try path.withRef { (p) throws(Errno) in try layer.openBeneath(p, O_RDONLY | OpenFlags.directory) }
+                let target = try path.withRef { (p) throws(Errno) in
+                    try layer.openBeneath(p, O_RDONLY | OpenFlags.directory)
+                }
                 if LayerForm.keepsOwners { try target.fd.changeOwner(NameRef.empty, uid: status.uid, gid: status.gid) }
                 var names: [FileName] = []
                 try source.fd.listXattrs(NameRef.empty).forEachName { (name) throws(Errno) in names.append(name.owned) }
                 for name in names where !LayerForm.isPrivate(name) {
                     try name.withRef { (n) throws(Errno) in
                         guard let value = try source.fd.xattrIfPresent(NameRef.empty, n) else { return }
-                        do throws(Errno) { try target.fd.setXattr(NameRef.empty, n, value) } catch { if error != .notPermitted && error != .notSupported { throw error } }
+                        do throws(Errno) { try target.fd.setXattr(NameRef.empty, n, value) } catch {
+                            if error != .notPermitted && error != .notSupported { throw error }
+                        }
                     }
                 }
                 try target.fd.changeMode(NameRef.empty, status.permissions)

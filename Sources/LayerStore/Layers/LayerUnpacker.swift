@@ -1,8 +1,8 @@
 internal import Glibc
 internal import LinuxSys
 
-/// Puts the members of an archive below a directory. The archive is hostile: no path of it leads out of that directory, whatever symlinks it has brought, and nothing of it
-/// says anything to the overlay.
+/// Puts the members of an archive below a directory. The archive is hostile: no path of it leads out of that directory,
+/// whatever symlinks it has brought, and nothing of it says anything to the overlay.
 final class LayerUnpacker {
     struct Limits: Sendable {
         /// Bytes of the archive when unpacked, and members of it.
@@ -13,7 +13,8 @@ final class LayerUnpacker {
     enum Purpose: Sendable {
         /// A mount reads it: whiteouts mean something.
         case layer
-        /// All as it is, whiteouts' names too. Without owners it is all of the user who copies, and nothing in it can do more than they: no set-user-id, no capability, no device.
+        /// All as it is, whiteouts' names too. Without owners it is all of the user who copies, and nothing in it can
+        /// do more than they: no set-user-id, no capability, no device.
         case copy(withOwners: Bool)
         /// Files, directories and symlinks with none of their attributes, for their owner or for everybody to read.
         case files(isPublic: Bool)
@@ -27,7 +28,8 @@ final class LayerUnpacker {
     /// Where the last member went, as the next one goes there, too.
     private var parentPath: [[UInt8]] = []
     private var parent: OwnedFD
-    /// Directories that the archive does not have and that something of it lies in: what they are like, the layers below say.
+    /// Directories that the archive does not have and that something of it lies in: what they are like, the layers
+    /// below say.
     var implied: [FileName] { impliedOrder.filter { impliedNames.contains($0) } }
     private var impliedOrder: [FileName] = []
     /// The archive says what the root is like.
@@ -49,7 +51,9 @@ final class LayerUnpacker {
     func unpack(_ archive: ArchiveTarReader) throws(StoreError) {
         while let entry = try archive.next() {
             members += 1
-            if members > limits.members { throw StoreError(.hostile, "the archive has more than \(limits.members) members") }
+            if members > limits.members {
+                throw StoreError(.hostile, "the archive has more than \(limits.members) members")
+            }
             try add(entry, archive)
         }
         try archive.drain()
@@ -66,15 +70,23 @@ final class LayerUnpacker {
     /// The components of a member's path; none for the root itself.
     private static func components(_ path: [UInt8]) throws(StoreError) -> [[UInt8]] {
         var out: [[UInt8]] = []
-        if path.count > 4096 { throw StoreError(.hostile, "the archive has a path of \(path.count) bytes, which is too long") }
+        if path.count > 4096 {
+            throw StoreError(.hostile, "the archive has a path of \(path.count) bytes, which is too long")
+        }
         for part in path.split(separator: 0x2f) where !part.elementsEqual([0x2e]) {
-            if part.elementsEqual([0x2e, 0x2e]) { throw StoreError(.hostile, "\"\(FileName(bytes: path))\" climbs out of the archive") }
-            if part.count > 255 { throw StoreError(.hostile, "\"\(FileName(bytes: path.prefix(80)))…\" has a name of more than 255 bytes") }
+            if part.elementsEqual([0x2e, 0x2e]) {
+                throw StoreError(.hostile, "\"\(FileName(bytes: path))\" climbs out of the archive")
+            }
+            if part.count > 255 {
+                throw StoreError(.hostile, "\"\(FileName(bytes: path.prefix(80)))…\" has a name of more than 255 bytes")
+            }
             out.append(Array(part))
         }
         return out
     }
-    private static func joined(_ components: some Sequence<[UInt8]>) -> FileName { FileName(bytes: components.joined(separator: [0x2f])) }
+    private static func joined(_ components: some Sequence<[UInt8]>) -> FileName {
+        FileName(bytes: components.joined(separator: [0x2f]))
+    }
     private var givesOwners: Bool { if case .copy(withOwners: false) = purpose { false } else { true } }
     private var isCopy: Bool { if case .copy = purpose { true } else { false } }
     private func open(_ path: FileName) throws(Errno) -> OwnedFD {
@@ -92,7 +104,8 @@ final class LayerUnpacker {
                 guard let last = path.last else { throw StoreError(error, doing: "the new layer") }
                 try enter(path.dropLast())
                 try told("\"\(name)\"") { () throws(Errno) in
-                    try FileName(bytes: last).withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o755) }
+                    try FileName(bytes: last).withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o755)
+                    }
                     parent = try open(name)
                 }
                 imply(name)
@@ -117,7 +130,8 @@ final class LayerUnpacker {
                 }
                 imply(name)
                 recipe?.spoil()
-            case .crossDevice, .loop: throw StoreError(.hostile, "\"\(name)\" leads out of the archive by a symbolic link")
+            case .crossDevice, .loop:
+                throw StoreError(.hostile, "\"\(name)\" leads out of the archive by a symbolic link")
             default: throw StoreError(error, doing: "\"\(name)\"")
             }
         }
@@ -142,7 +156,8 @@ final class LayerUnpacker {
             return
         }
         try enter(path.dropLast())
-        let name = FileName(bytes: last), shown = LayerUnpacker.joined(path)
+        let name = FileName(bytes: last)
+        let shown = LayerUnpacker.joined(path)
         if case .layer = purpose, last.starts(with: LayerForm.whiteoutPrefix) { return try addWhiteout(last, shown) }
         if let target = entry.hardlink { return try addLink(target, name, shown) }
 
@@ -151,7 +166,9 @@ final class LayerUnpacker {
         case .directory:
             var isThere = false
             try told("\"\(shown)\"") { () throws(Errno) in
-                do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o700) } } catch {
+                do throws(Errno) {
+                    try name.withRef { (n) throws(Errno) in try parent.fd.makeDirectory(n, mode: 0o700) }
+                } catch {
                     if error != .exists { throw error }
                     isThere = true
                 }
@@ -167,9 +184,21 @@ final class LayerUnpacker {
             impliedNames.remove(shown)
         case .regular: try addFile(entry, name, shown, archive)
         case .symlink:
-            if entry.symlink.isEmpty { throw StoreError(.invalid, "\"\(shown)\" is a symbolic link whose target cannot be read: it is empty, or not UTF-8 in a pax header") }
+            if entry.symlink.isEmpty {
+                throw StoreError(
+                    .invalid,
+                    """
+                    \"\(shown)\" is a symbolic link whose target cannot be read: it is empty, or not UTF-8 in a \
+                    pax header
+                    """
+                )
+            }
             try told("\"\(shown)\"") { () throws(Errno) in
-                try name.withRef { (n) throws(Errno) in try FileName(bytes: entry.symlink).withRef { (t) throws(Errno) in try parent.fd.makeSymlink(n, target: t) } }
+                try name.withRef { (n) throws(Errno) in
+                    try FileName(bytes: entry.symlink).withRef { (t) throws(Errno) in
+                        try parent.fd.makeSymlink(n, target: t)
+                    }
+                }
             }
             try attributes(entry, parent.fd, name)
         case .character, .block, .fifo:
@@ -180,8 +209,13 @@ final class LayerUnpacker {
             }
             // A whiteout on the disk; in an archive it is said otherwise.
             if case .layer = purpose, entry.kind == .character, entry.device == 0 { return }
-            do throws(Errno) { try name.withRef { (n) throws(Errno) in try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device) } } catch {
-                // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its runtime.
+            do throws(Errno) {
+                try name.withRef { (n) throws(Errno) in
+                    try parent.fd.makeNode(n, mode: entry.kind.modeBits | 0o600, device: entry.device)
+                }
+            } catch {
+                // An ordinary user has no devices to give, and a container of theirs gets those that it needs from its
+                // runtime.
                 if error == .notPermitted, !LayerForm.usesTrusted, entry.kind != .fifo {
                     leftOut.insert(shown)
                     return
@@ -203,7 +237,9 @@ final class LayerUnpacker {
                     throw error
                 }
                 // As cp(1) has it: neither takes the other's place.
-                if case .copy = purpose, old.isDirectory != forDirectory { throw old.isDirectory ? Errno.isDirectory : Errno.notDirectory }
+                if case .copy = purpose, old.isDirectory != forDirectory {
+                    throw old.isDirectory ? Errno.isDirectory : Errno.notDirectory
+                }
                 if old.isDirectory {
                     if forDirectory { return false }
                     try DirectoryTree.remove(name, in: parent.fd)
@@ -218,9 +254,13 @@ final class LayerUnpacker {
         } catch { throw StoreError(error, doing: "\"\(shown)\"") }
     }
 
-    private func addFile(_ entry: ArchiveEntry, _ name: FileName, _ shown: FileName, _ archive: ArchiveTarReader) throws(StoreError) {
+    private func addFile(
+        _ entry: ArchiveEntry, _ name: FileName, _ shown: FileName, _ archive: ArchiveTarReader
+    ) throws(StoreError) {
         let file = try told("\"\(shown)\"") { () throws(Errno) in
-            try name.withRef { (n) throws(Errno) in try parent.fd.open(n, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600) }
+            try name.withRef { (n) throws(Errno) in
+                try parent.fd.open(n, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            }
         }
         try archive.forEachBlock { (block, offset) throws(StoreError) in
             try told("\"\(shown)\"") { () throws(Errno) in
@@ -244,10 +284,16 @@ final class LayerUnpacker {
         _ = try clear(name, forDirectory: false, shown)
         do throws(Errno) {
             let directory = try open(LayerUnpacker.joined(path.dropLast()))
-            try FileName(bytes: last).withRef { (t) throws(Errno) in try name.withRef { (n) throws(Errno) in try directory.fd.link(t, to: parent.fd, n) } }
+            try FileName(bytes: last).withRef { (t) throws(Errno) in
+                try name.withRef { (n) throws(Errno) in try directory.fd.link(t, to: parent.fd, n) }
+            }
         } catch {
-            if error == .crossDevice || error == .loop { throw StoreError(.hostile, "\"\(shown)\" is a link that leads out of the archive") }
-            throw StoreError(error == .noEntry || error == .notDirectory ? .invalid : .system, "\"\(shown)\" is a link to \"\(LayerUnpacker.joined(path))\": \(error.text)")
+            if error == .crossDevice || error == .loop {
+                throw StoreError(.hostile, "\"\(shown)\" is a link that leads out of the archive")
+            }
+            throw StoreError(
+                error == .noEntry || error == .notDirectory ? .invalid : .system,
+                "\"\(shown)\" is a link to \"\(LayerUnpacker.joined(path))\": \(error.text)")
         }
     }
 
@@ -272,12 +318,15 @@ final class LayerUnpacker {
         }
     }
 
-    /// Owner, attributes, mode and times, in this order: each of the first takes away what the next sets. `name` empty: of `place` itself.
+    /// Owner, attributes, mode and times, in this order: each of the first takes away what the next sets. `name` empty:
+    /// of `place` itself.
     private func attributes(_ entry: ArchiveEntry, _ place: FD, _ name: FileName) throws(StoreError) {
         if case .files(let isPublic) = purpose {
             if entry.kind == .symlink || name.isEmpty && entry.kind == .directory { return }
             let mode: UInt32 = entry.kind == .directory ? (isPublic ? 0o755 : 0o700) : (isPublic ? 0o644 : 0o600)
-            return try told("\"\(name)\"") { () throws(Errno) in try name.withRef { (n) throws(Errno) in try place.changeMode(n, mode) } }
+            return try told("\"\(name)\"") { () throws(Errno) in
+                try name.withRef { (n) throws(Errno) in try place.changeMode(n, mode) }
+            }
         }
         var hasForeignOwner = false
         do throws(Errno) {
@@ -288,19 +337,33 @@ final class LayerUnpacker {
                         throw error
                     }
                 }
-                for (attribute, value) in entry.xattrs where !LayerForm.isPrivate(attribute) && (givesOwners || attribute.bytes.starts(with: "user.".utf8)) {
-                    do throws(Errno) { try attribute.withRef { (a) throws(Errno) in try place.setXattr(n, a, value) } } catch {
+                for (attribute, value) in entry.xattrs
+                where !LayerForm.isPrivate(attribute) && (givesOwners || attribute.bytes.starts(with: "user.".utf8)) {
+                    do throws(Errno) {
+                        try attribute.withRef { (a) throws(Errno) in try place.setXattr(n, a, value) }
+                    } catch {
                         // A filesystem, or a user, that cannot have it: as tar does.
                         if error != .notSupported && error != .notPermitted { throw error }
                     }
                 }
-                if entry.kind != .symlink { try place.changeMode(n, givesOwners ? entry.permissions : entry.permissions & 0o1777) }
+                if entry.kind != .symlink {
+                    try place.changeMode(n, givesOwners ? entry.permissions : entry.permissions & 0o1777)
+                }
                 if entry.kind != .directory { try place.setTimes(n, access: entry.mtime, modification: entry.mtime) }
             }
         } catch {
             if hasForeignOwner {
-                let path = (try? LayerUnpacker.joined(LayerUnpacker.components(entry.path))) ?? FileName(bytes: entry.path)
-                throw StoreError(.invalid, "\"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are users up to \(UserNamespace.userCount - 1) and groups up to \(UserNamespace.groupCount - 1) here: give yourself more (usermod --add-subuids, --add-subgids), and stop all containers before you try again")
+                let path =
+                    (try? LayerUnpacker.joined(LayerUnpacker.components(entry.path))) ?? FileName(bytes: entry.path)
+                throw StoreError(
+                    .invalid,
+                    """
+                    \"\(path)\" belongs to \(entry.uid):\(entry.gid), and there are users up to \
+                    \(UserNamespace.userCount - 1) and groups up to \(UserNamespace.groupCount - 1) here: give \
+                    yourself more (usermod --add-subuids, --add-subgids), and stop all containers before you \
+                    try again
+                    """
+                )
             }
             throw StoreError(error, doing: "the attributes of \"\(FileName(bytes: entry.path))\"")
         }

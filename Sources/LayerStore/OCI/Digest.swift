@@ -1,7 +1,8 @@
 internal import Crypto
 internal import Foundation
 
-/// `sha256:HEX`, as OCI's image specification has it (descriptor.md). Others that it knows are refused: no tool writes them.
+/// `sha256:HEX`, as OCI's image specification has it (descriptor.md). Others that it knows are refused: no tool writes
+/// them.
 public struct Digest: Hashable, Sendable, CustomStringConvertible, Codable {
     /// 64 digits.
     public let hex: String
@@ -10,7 +11,8 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible, Codable {
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0] == "sha256", parts[1].utf8.count == 64,
-              parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x66 }) else { return nil }
+            parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x66 })
+        else { return nil }
         hex = String(parts[1])
     }
     fileprivate init(_ bytes: some Sequence<UInt8>) {

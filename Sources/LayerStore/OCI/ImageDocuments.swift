@@ -1,6 +1,7 @@
 internal import Foundation
 
-/// The documents of OCI's image specification, as far as the store reads them. What it does not know of a configuration is kept: that is stored as the bytes it came as.
+/// The documents of OCI's image specification, as far as the store reads them. What it does not know of a configuration
+/// is kept: that is stored as the bytes it came as.
 struct Descriptor: Codable {
     var mediaType: String?
     var digest: Digest
@@ -10,8 +11,12 @@ struct Descriptor: Codable {
 
     struct Platform: Codable, Equatable { var architecture: String?, os: String?, variant: String? }
 
-    static let manifestTypes = ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"]
-    static let indexTypes = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"]
+    static let manifestTypes = [
+        "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
+    ]
+    static let indexTypes = [
+        "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+    ]
     static let configType = "application/vnd.oci.image.config.v1+json"
     static let layerType = "application/vnd.oci.image.layer.v1.tar"
     static let gzipLayerType = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -32,7 +37,8 @@ struct ImageManifest: Codable {
     var layers: [Descriptor]
 }
 
-/// One image of a `docker save` archive (manifest.json). `Config` is HEX.json or blobs/sha256/HEX, with crane, ko and kaniko sha256:HEX, with Jib config.json.
+/// One image of a `docker save` archive (manifest.json). `Config` is HEX.json or blobs/sha256/HEX, with crane, ko and
+/// kaniko sha256:HEX, with Jib config.json.
 struct DockerArchiveEntry: Codable {
     var Config: String
     var RepoTags: [String]?
@@ -82,7 +88,9 @@ public struct ImageConfig: Codable, Sendable {
 /// JSON, with errors that say which document.
 enum Document {
     static func read<T: Decodable>(_ bytes: [UInt8], _ what: String) throws(StoreError) -> T {
-        do { return try JSONDecoder().decode(T.self, from: Data(bytes)) } catch let error as StoreError { throw error } catch {
+        do { return try JSONDecoder().decode(T.self, from: Data(bytes)) } catch let error as StoreError {
+            throw error
+        } catch {
             throw StoreError(.invalid, "\(what) cannot be read as the JSON that it should be")
         }
     }
@@ -90,17 +98,24 @@ enum Document {
     static func bytes(_ value: some Encodable) throws(StoreError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { return Array(try encoder.encode(value)) } catch { throw StoreError(.system, "a document cannot be written: \(error)") }
+        do { return Array(try encoder.encode(value)) } catch {
+            throw StoreError(.system, "a document cannot be written: \(error)")
+        }
     }
     /// A document with all its members, to change some of them.
     static func members(_ bytes: [UInt8], _ what: String) throws(StoreError) -> [String: Any] {
         do {
-            guard let members = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { throw CocoaError(.coderReadCorrupt) }
+            guard let members = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
+                throw CocoaError(.coderReadCorrupt)
+            }
             return members
         } catch { throw StoreError(.invalid, "\(what) cannot be read as the JSON that it should be") }
     }
     static func bytes(members: [String: Any]) throws(StoreError) -> [UInt8] {
-        do { return Array(try JSONSerialization.data(withJSONObject: members, options: [.sortedKeys, .withoutEscapingSlashes])) } catch {
+        do {
+            return Array(
+                try JSONSerialization.data(withJSONObject: members, options: [.sortedKeys, .withoutEscapingSlashes]))
+        } catch {
             throw StoreError(.system, "a document cannot be written: \(error)")
         }
     }

@@ -1,11 +1,12 @@
 internal import LinuxSys
 
-/// One lock for each directory, folded onto a fixed number: shared while its names are used, exclusive while they change. Several
-/// are taken in ascending order, so that nobody waits in a circle. Below them only leaf locks; never held over a reply, a copy-up's data,
-/// or while waiting for somebody else's copy-up.
+/// One lock for each directory, folded onto a fixed number: shared while its names are used, exclusive while they
+/// change. Several are taken in ascending order, so that nobody waits in a circle. Below them only leaf locks; never
+/// held over a reply, a copy-up's data, or while waiting for somebody else's copy-up.
 ///
-/// A thread takes what it needs in one call. A second one would be its own deadlock, with another directory too, as two may fold onto one lock: it is refused
-/// (EDEADLK) and told. Who needs a directory that is held gets the `HeldDirectory`.
+/// A thread takes what it needs in one call. A second one would be its own deadlock, with another directory too, as two
+/// may fold onto one lock: it is refused (EDEADLK) and told. Who needs a directory that is held gets the
+/// `HeldDirectory`.
 final class DirectoryLocks: Sendable {
     private static let count = 1024
     private let locks: [RWLock]
@@ -32,9 +33,13 @@ final class DirectoryLocks: Sendable {
         return try body()
     }
     /// Up to four directories (0: none), each once.
-    func exclusive<R: ~Copyable>(_ a: UInt32, _ b: UInt32, _ c: UInt32 = 0, _ d: UInt32 = 0, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+    func exclusive<R: ~Copyable>(
+        _ a: UInt32, _ b: UInt32, _ c: UInt32 = 0, _ d: UInt32 = 0, _ body: () throws(Errno) -> R
+    ) throws(Errno) -> R {
         try refuseSecond(a)
-        var stripes: InlineArray<4, Int> = [stripe(a), b == 0 ? -1 : stripe(b), c == 0 ? -1 : stripe(c), d == 0 ? -1 : stripe(d)]
+        var stripes: InlineArray<4, Int> = [
+            stripe(a), b == 0 ? -1 : stripe(b), c == 0 ? -1 : stripe(c), d == 0 ? -1 : stripe(d),
+        ]
         for i in 1..<4 {
             var j = i
             while j > 0, stripes[j - 1] > stripes[j] {
@@ -63,7 +68,9 @@ final class DirectoryLocks: Sendable {
     private func take(_ stripe: Int, _ node: UInt32, exclusively: Bool) throws(Errno) {
         let key = LockKey(.directory, UInt32(truncatingIfNeeded: stripe))
         if !locks[stripe].tryLock(exclusively: exclusively) {
-            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in try locks[stripe].lock(exclusively: exclusively, milliseconds: milliseconds) }
+            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in
+                try locks[stripe].lock(exclusively: exclusively, milliseconds: milliseconds)
+            }
         }
         LockNotes.took(key)
     }

@@ -1,6 +1,7 @@
 internal import UnionCore
 
-/// A directory whose names are held still: what `withDirectory` lends. Whoever needs a directory's lock asks for this, and so cannot take the lock again.
+/// A directory whose names are held still: what `withDirectory` lends. Whoever needs a directory's lock asks for this,
+/// and so cannot take the lock again.
 struct HeldDirectory: ~Copyable {
     let node: UInt32
     /// Its parts, as they are while it is held.

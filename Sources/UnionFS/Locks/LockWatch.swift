@@ -1,9 +1,10 @@
 internal import LinuxSys
 internal import MountState
 
-/// Nobody waits for ever. A request that is not given a lock for `patience` looks who has it: a thread that works, on a long copy or a slow disk, is waited for; one that
-/// has ended, or that waits itself for what is never given, is not. Then the guardian is left to start another worker, for which nothing is held (docs/takeover.md);
-/// where there is none, the request fails.
+/// Nobody waits for ever. A request that is not given a lock for `patience` looks who has it: a thread that works, on a
+/// long copy or a slow disk, is waited for; one that has ended, or that waits itself for what is never given, is not.
+/// Then the guardian is left to start another worker, for which nothing is held (docs/takeover.md); where there is
+/// none, the request fails.
 ///
 /// Costs nothing where a lock is free.
 final class LockWatch: @unchecked Sendable {
@@ -14,7 +15,8 @@ final class LockWatch: @unchecked Sendable {
     private let statistics: MountStatistics
     /// Whether another process takes this one's place when it ends. Set before any request.
     var hasGuardian: @Sendable () -> Bool = { false }
-    /// How many looks must find nobody at work, half a second apart: a holder may be between two locks, and a process that was stopped wakes up late as a whole.
+    /// How many looks must find nobody at work, half a second apart: a holder may be between two locks, and a process
+    /// that was stopped wakes up late as a whole.
     private static let looks = 4
     private static let pause: Int32 = 500
 
@@ -53,7 +55,8 @@ final class LockWatch: @unchecked Sendable {
 
     private func lost(_ key: LockKey, _ subject: UInt32, _ nanoseconds: UInt64) -> Errno {
         statistics.addGauge(.hangs, 1)
-        Console.say("a request has waited \(nanoseconds / 1_000_000_000) s for \(name(key, subject)), which \(holders(key))")
+        Console.say(
+            "a request has waited \(nanoseconds / 1_000_000_000) s for \(name(key, subject)), which \(holders(key))")
         guard hasGuardian() else {
             Console.say("nobody takes this process's place: the request fails")
             return .io
@@ -86,11 +89,13 @@ final class LockWatch: @unchecked Sendable {
     private func holders(_ key: LockKey) -> String {
         let held = slots.filter { $0.locks.held.contains(key) }
         if held.isEmpty { return "nobody has" }
-        return "is held by " + held.map { slot in
-            let request = "\(RequestName.of(slot.opcode)), begun \((Clock.monotonic &- slot.began) / 1_000_000_000) s ago"
-            guard slot.locks.isAlive else { return request + ", whose thread has ended" }
-            return request + (slot.locks.waiting.map { ", which waits for \(name($0, slot.locks.subject))" } ?? "")
-        }.joined(separator: " and ")
+        return "is held by "
+            + held.map { slot in
+                let request =
+                    "\(RequestName.of(slot.opcode)), begun \((Clock.monotonic &- slot.began) / 1_000_000_000) s ago"
+                guard slot.locks.isAlive else { return request + ", whose thread has ended" }
+                return request + (slot.locks.waiting.map { ", which waits for \(name($0, slot.locks.subject))" } ?? "")
+            }.joined(separator: " and ")
     }
     private func heldHere() -> String { LockNotes.here.map { name($0, nil) }.joined(separator: ", ") }
 

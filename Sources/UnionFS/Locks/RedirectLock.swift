@@ -10,7 +10,9 @@ final class RedirectLock: Sendable {
         let key = LockKey(.redirects)
         if LockNotes.holds(key) { throw watch.refused(key, node) }
         if !lock.tryLock(exclusively: true) {
-            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in try lock.lock(exclusively: true, milliseconds: milliseconds) }
+            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in
+                try lock.lock(exclusively: true, milliseconds: milliseconds)
+            }
         }
         LockNotes.took(key)
         defer {

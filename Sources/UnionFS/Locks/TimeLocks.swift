@@ -1,7 +1,8 @@
 internal import LinuxSys
 
-/// With writeback the kernel says a file's time of modification by a SETATTR of its own, while data of the same file may still be on their way: `keepingTime` looks at the time, writes and
-/// puts it back, and must not put back what was told meanwhile. Taken with a directory's lock held or none; below it only leaves.
+/// With writeback the kernel says a file's time of modification by a SETATTR of its own, while data of the same file
+/// may still be on their way: `keepingTime` looks at the time, writes and puts it back, and must not put back what was
+/// told meanwhile. Taken with a directory's lock held or none; below it only leaves.
 final class TimeLocks: Sendable {
     private static let count = 256
     private let locks: [RWLock]
@@ -16,7 +17,9 @@ final class TimeLocks: Sendable {
         let key = LockKey(.times, UInt32(truncatingIfNeeded: number))
         if LockNotes.holdsAny(.times) { throw watch.refused(key, node) }
         if !locks[number].tryLock(exclusively: true) {
-            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in try locks[number].lock(exclusively: true, milliseconds: milliseconds) }
+            try watch.wait(for: key, node) { (milliseconds) throws(Errno) in
+                try locks[number].lock(exclusively: true, milliseconds: milliseconds)
+            }
         }
         LockNotes.took(key)
         defer {

@@ -21,11 +21,15 @@ struct Diff: ParsableCommand {
         if stat {
             for kind in [ContainerDiff.Kind.added, .changed, .deleted] {
                 let those = changes.filter { $0.kind == kind }
-                let bytes = those.reduce(UInt64(0)) { sum, change in sum.addingReportingOverflow(change.size).overflow ? .max : sum + change.size }
+                let bytes = those.reduce(UInt64(0)) { sum, change in
+                    sum.addingReportingOverflow(change.size).overflow ? .max : sum + change.size
+                }
                 print("\(kind.rawValue)  \(those.count)  \(Units.bytes(bytes))")
             }
         } else if json {
-            print(try Documents.text(changes.map { ChangeMessage(kind: $0.kind.rawValue, path: $0.path.description, size: $0.size) }))
+            print(
+                try Documents.text(
+                    changes.map { ChangeMessage(kind: $0.kind.rawValue, path: $0.path.description, size: $0.size) }))
         } else {
             var lines: [UInt8] = []
             for change in changes { lines += Array("\(change.kind.rawValue) ".utf8) + change.path.bytes + [0x0a] }
@@ -35,13 +39,22 @@ struct Diff: ParsableCommand {
 }
 
 struct Commit: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "commit", abstract: "Make an image of a container: its own with one more layer.", discussion: "The container may go on meanwhile.")
+    static let configuration = CommandConfiguration(
+        commandName: "commit", abstract: "Make an image of a container: its own with one more layer.",
+        discussion: "The container may go on meanwhile.")
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: "What is said of it in the image's history.")
     var message: String?
     @Option(name: [.short, .long], help: "Who made it.")
     var author: String?
-    @Flag(name: .long, help: "Write holes of large files as zeros: podman and docker read a layer with sparse files, and cannot save or push it.")
+    @Flag(
+        name: .long,
+        help:
+            """
+            Write holes of large files as zeros: podman and docker read a layer with sparse files, and cannot \
+            save or push it.
+            """
+    )
     var noSparse = false
     @Argument(help: "The container's name or id.") var container: String
     @Argument(help: "The new image's name.") var name: String
@@ -64,7 +77,9 @@ struct Copy: ParsableCommand {
         commandName: "cp",
         abstract: "Copy between a container and this machine.",
         discussion: """
-            One of the two is CONTAINER:PATH. Modes, times and user.* attributes are kept; all is root's in a container, and yours out here. A directory that is there gets what is copied into it; DIR/. is what is in it.
+            One of the two is CONTAINER:PATH. Modes, times and user.* attributes are kept; all is root's in a \
+            container, and yours out here. A directory that is there gets what is copied into it; DIR/. is what is in \
+            it.
             In place of the other, "-" is a tar archive: from standard input into a directory, or to standard output.
 
               unionfsd cp work:/etc/passwd .
@@ -79,12 +94,17 @@ struct Copy: ParsableCommand {
     @Argument(help: "To.") var target: String
 
     func run() throws {
-        let from = Self.split(source), to = Self.split(target)
+        let from = Self.split(source)
+        let to = Self.split(target)
         let local = Words.name(from.container == nil ? from.path : to.path)
         let isStream = local == "-"
-        if isStream, from.container != nil, FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give a path, or a pipe") }
+        if isStream, from.container != nil, FD.standardOutput.isTerminal {
+            throw Failure.because("a terminal is no place for an archive: give a path, or a pipe")
+        }
         let store = try isStream ? store.open() : store.open(seeing: [local, Words.parent(of: local)])
-        guard let name = from.container ?? to.container, from.container == nil || to.container == nil else { throw Failure.because("one of the two must be CONTAINER:PATH, and only one") }
+        guard let name = from.container ?? to.container, from.container == nil || to.container == nil else {
+            throw Failure.because("one of the two must be CONTAINER:PATH, and only one")
+        }
         let container = try told { () throws(StoreError) in try store.container(name) }
         try Started.during(store, container) { () throws(StoreError) in
             let root = try Self.open(store.place(of: container).merged)
@@ -92,21 +112,28 @@ struct Copy: ParsableCommand {
             if from.container == nil {
                 let there = try ContainerCopy.Place(inside, in: root.fd, .target)
                 if isStream { return try ContainerCopy.read(into: there, withOwners: archive) }
-                try ContainerCopy.copy(try ContainerCopy.Place(ofMachine: local, .source(followed: followLink)), to: there, withOwners: archive)
+                try ContainerCopy.copy(
+                    try ContainerCopy.Place(ofMachine: local, .source(followed: followLink)), to: there,
+                    withOwners: archive)
             } else {
                 let there = try ContainerCopy.Place(inside, in: root.fd, .source(followed: followLink))
                 if isStream { return try ContainerCopy.write(there) }
-                try ContainerCopy.copy(there, to: try ContainerCopy.Place(ofMachine: local, .target), withOwners: archive)
+                try ContainerCopy.copy(
+                    there, to: try ContainerCopy.Place(ofMachine: local, .target), withOwners: archive)
             }
         }
     }
     /// A path with a slash before its first colon is none of a container's.
     private static func split(_ text: String) -> (container: String?, path: String) {
-        guard let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/"), colon != text.startIndex else { return (nil, text) }
+        guard let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/"), colon != text.startIndex else {
+            return (nil, text)
+        }
         return (String(text[..<colon]), String(text[text.index(after: colon)...]))
     }
     static func open(_ path: FileName) throws(StoreError) -> OwnedFD {
-        do throws(Errno) { return try FD.currentDirectory.open(path, OpenFlags.directory) } catch { throw StoreError(error, doing: "\(path)") }
+        do throws(Errno) { return try FD.currentDirectory.open(path, OpenFlags.directory) } catch {
+            throw StoreError(error, doing: "\(path)")
+        }
     }
 }
 
@@ -118,24 +145,35 @@ enum Started {
         let began = try told { () throws(StoreError) in try store.container(container.id).startedAt }
         defer {
             // Unless somebody has begun to use it.
-            if !wasStarted, let now = try? store.container(container.id), now.startedAt == began, let engine = try? ContainerEngine(store).look(),
-               !ContainerEngine(store).state(now, in: engine).isBusy { try? Control.stop(store, container, timeout: 0) }
+            if !wasStarted, let now = try? store.container(container.id), now.startedAt == began,
+                let engine = try? ContainerEngine(store).look(),
+                !ContainerEngine(store).state(now, in: engine).isBusy
+            {
+                try? Control.stop(store, container, timeout: 0)
+            }
         }
         try told(body)
     }
 }
 
 struct Export: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "export", abstract: "Write a container's whole tree as a tar file.")
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write a container's whole tree as a tar file.")
     @OptionGroup var store: StoreOptions
-    @Option(name: [.short, .long], help: ArgumentHelp("Where to; \"-\" is standard output.", valueName: "file"), completion: .file())
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("Where to; \"-\" is standard output.", valueName: "file"),
+        completion: .file())
     var output: String
     @Argument(help: "Its name or id.") var container: String
 
     func run() throws {
-        if output == "-", FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe") }
+        if output == "-", FD.standardOutput.isTerminal {
+            throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe")
+        }
         let store = try store.open(seeing: [Words.parent(of: Words.name(output))])
         let found = try told { () throws(StoreError) in try store.container(container) }
-        try Started.during(store, found) { () throws(StoreError) in try Store.pack(store.place(of: found).merged, to: Words.name(output)) }
+        try Started.during(store, found) { () throws(StoreError) in
+            try Store.pack(store.place(of: found).merged, to: Words.name(output))
+        }
     }
 }

@@ -21,14 +21,25 @@ struct Create: ParsableCommand {
         let store = try store.open(seeing: options.paths)
         print(try Self.create(store, options, name, image, command).id)
     }
-    static func create(_ store: Store, _ options: SpecOptions, _ name: String?, _ image: String, _ command: [String]) throws -> StoredContainer {
+    static func create(
+        _ store: Store, _ options: SpecOptions, _ name: String?, _ image: String, _ command: [String]
+    ) throws -> StoredContainer {
         let spec = try options.spec(command.first == "--" ? Array(command.dropFirst()) : command)
-        return try told { () throws(StoreError) in try store.createContainer(image: image, name: name, spec: spec, restart: try RestartPolicy(options.restart)) }
+        return try told { () throws(StoreError) in
+            try store.createContainer(image: image, name: name, spec: spec, restart: try RestartPolicy(options.restart))
+        }
     }
 }
 
 struct Start: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "start", abstract: "Mount containers.", discussion: "Prints where each is mounted. With --run its command runs in it then, and its output goes into the container's log.")
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Mount containers.",
+        discussion:
+            """
+            Prints where each is mounted. With --run its command runs in it then, and its output goes into the \
+            container's log.
+            """
+    )
     @OptionGroup var store: StoreOptions
     @Flag(name: .customLong("run"), help: "Run what the container was made for, in the background.")
     var runs = false
@@ -41,16 +52,24 @@ struct Start: ParsableCommand {
         for name in containers {
             let container = try told { () throws(StoreError) in try store.container(name) }
             try Control.start(store, container)
-            if runs { try told { () throws(StoreError) in try ContainerRuntime(runtime, store).launch(try ContainerRuntime.Call(container, store)) } }
+            if runs {
+                try told { () throws(StoreError) in
+                    try ContainerRuntime(runtime, store).launch(try ContainerRuntime.Call(container, store))
+                }
+            }
             print(store.place(of: container).merged)
         }
     }
 }
 
 struct Stop: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "stop", abstract: "End what runs in containers, and unmount them.", discussion: "Their writable layers stay.")
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "End what runs in containers, and unmount them.",
+        discussion: "Their writable layers stay.")
     @OptionGroup var store: StoreOptions
-    @Option(name: [.short, .long], help: ArgumentHelp("How long processes have to end by themselves.", valueName: "seconds"))
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("How long processes have to end by themselves.", valueName: "seconds")
+    )
     var time = 10
     @Flag(name: [.short, .long], help: "Though somebody works in it: what they have open is dead then.")
     var force = false
@@ -68,7 +87,8 @@ struct Stop: ParsableCommand {
 }
 
 struct Remove: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "rm", abstract: "Remove containers, with what was written in them.")
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "Remove containers, with what was written in them.")
     @OptionGroup var store: StoreOptions
     @Flag(name: [.short, .long], help: "Though it is started: it is stopped first.")
     var force = false
@@ -88,7 +108,11 @@ struct ListContainers: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ps",
         abstract: "List the containers.",
-        discussion: "SIZE is what the writable layer takes on the disk, as du(1) counts; virtual is that and the image's layers, which are shared.",
+        discussion:
+            """
+            SIZE is what the writable layer takes on the disk, as du(1) counts; virtual is that and the image's \
+            layers, which are shared.
+            """,
         aliases: ["ls"])
     @OptionGroup var store: StoreOptions
     @Flag(name: [.short, .long], help: "With sizes.")
@@ -108,8 +132,13 @@ struct ListContainers: ParsableCommand {
         table.add(["NAME", "CONTAINER", "IMAGE", "STATE", "AGE"] + (size ? ["SIZE"] : []))
         for container in containers {
             let image = container.imageName ?? String(container.image.dropFirst(7).prefix(12))
-            var row = [container.name, container.id, image, container.isBusy ? "running" : container.state, Units.age(seconds: Clock.realtime - container.created)]
-            if size, let own = container.bytes, let below = container.imageBytes { row.append("\(Units.bytes(UInt64(max(own, 0)))) (virtual \(Units.bytes(UInt64(max(own + below, 0)))))") }
+            var row = [
+                container.name, container.id, image, container.isBusy ? "running" : container.state,
+                Units.age(seconds: Clock.realtime - container.created),
+            ]
+            if size, let own = container.bytes, let below = container.imageBytes {
+                row.append("\(Units.bytes(UInt64(max(own, 0)))) (virtual \(Units.bytes(UInt64(max(own + below, 0)))))")
+            }
             table.add(row)
         }
         table.lines.forEach { print($0) }
@@ -126,7 +155,8 @@ enum Documents {
 }
 
 struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of a container, as JSON.")
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show all that is known of a container, as JSON.")
     @OptionGroup var store: StoreOptions
     @Argument(help: "Its name or id.") var container: String
 
@@ -140,8 +170,10 @@ struct Inspect: ParsableCommand {
         let store = try store.open()
         let document = try told { () throws(StoreError) in
             let found = try store.container(container)
-            return Document(container: try ContainerEngine(store).message(found, withSize: true), spec: found.spec, layers: try store.layerPaths(of: found.image).map(\.description),
-                            writable: store.place(of: found).diff.description)
+            return Document(
+                container: try ContainerEngine(store).message(found, withSize: true), spec: found.spec,
+                layers: try store.layerPaths(of: found.image).map(\.description),
+                writable: store.place(of: found).diff.description)
         }
         print(try Documents.text(document))
     }

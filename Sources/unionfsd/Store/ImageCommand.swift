@@ -16,7 +16,10 @@ struct Image: ParsableCommand {
             And out again, for skopeo, podman, umoci or containerd:
               unionfsd image export base:1 -o base.tar
             """,
-        subcommands: [ImageImport.self, ImageList.self, ImageInspect.self, ImageHistory.self, ImageTag.self, ImageRemove.self, ImageExport.self, ImagePull.self])
+        subcommands: [
+            ImageImport.self, ImageList.self, ImageInspect.self, ImageHistory.self, ImageTag.self, ImageRemove.self,
+            ImageExport.self, ImagePull.self,
+        ])
 }
 
 struct ImageImport: ParsableCommand {
@@ -24,8 +27,11 @@ struct ImageImport: ParsableCommand {
         commandName: "import",
         abstract: "Take an image into the store.",
         discussion: """
-            An OCI image layout or what `docker save` and `podman save` write, each as a directory or a tar file; or a root filesystem, as a tar file (plain, gzip, zstd, xz, \
-            bzip2) or a directory. What has a manifest.json and cannot be read as an image is refused, unless --rootfs is given. Layers that are there already are not unpacked again. Digests are verified. "-" is standard input.
+            An OCI image layout or what `docker save` and `podman save` write, each as a directory or a tar file; or \
+            a root filesystem, as a tar file (plain, gzip, zstd, xz, \
+            bzip2) or a directory. What has a manifest.json and cannot be read as an image is refused, unless \
+            --rootfs is given. Layers that are there already are not unpacked again. Digests are verified. "-" is \
+            standard input.
             """)
 
     @OptionGroup var store: StoreOptions
@@ -55,7 +61,10 @@ struct ImageImport: ParsableCommand {
     }
 
     static func line(_ image: ImportedImage) -> String {
-        "\(image.name ?? "unnamed")  \(image.id)  \(image.layers.count == 1 ? "1 layer" : "\(image.layers.count) layers"), \(image.newLayers) new"
+        """
+        \(image.name ?? "unnamed")  \(image.id)  \
+        \(image.layers.count == 1 ? "1 layer" : "\(image.layers.count) layers"), \(image.newLayers) new
+        """
     }
 }
 
@@ -63,7 +72,12 @@ enum Owners {
     /// Without other ids than the user's own (subuid(5)) files cannot be anybody else's.
     static func sayWhatBecomesOfThem() {
         guard Process.effectiveUser == 0, UserNamespace.userCount == 1 else { return }
-        Console.say("all files become yours, as there are no other ids for you: for images with several users, apt-get install uidmap, usermod --add-subuids and --add-subgids, then remove the image and import it again")
+        Console.say(
+            """
+            all files become yours, as there are no other ids for you: for images with several users, apt-get \
+            install uidmap, usermod --add-subuids and --add-subgids, then remove the image and import it again
+            """
+        )
     }
 }
 
@@ -79,10 +93,15 @@ enum Progress {
             }
         }
     }
-    static func short(_ name: String) -> String { name.hasPrefix("sha256:") ? String(name.dropFirst(7).prefix(12)) : name.count > 60 ? "…" + name.suffix(59) : name }
+    static func short(_ name: String) -> String {
+        name.hasPrefix("sha256:")
+            ? String(name.dropFirst(7).prefix(12)) : name.count > 60 ? "…" + name.suffix(59) : name
+    }
     static func show(_ text: String) { write("\r\u{1b}[K\(text)") }
     static func say(_ text: String, _ isTerminal: Bool) { write(isTerminal ? "\r\u{1b}[K\(text)\n" : "\(text)\n") }
-    private static func write(_ text: String) { do throws(Errno) { try FD.standardError.writeAll(Array(text.utf8)) } catch {} }
+    private static func write(_ text: String) {
+        do throws(Errno) { try FD.standardError.writeAll(Array(text.utf8)) } catch {}
+    }
 }
 
 struct ImageList: ParsableCommand {
@@ -102,7 +121,10 @@ struct ImageList: ParsableCommand {
         table.add(["NAME", "IMAGE", "LAYERS", "SIZE", "AGE"])
         for image in images {
             for name in image.names.isEmpty ? ["<none>"] : image.names {
-                table.add([name, String(image.id.hex.prefix(12)), "\(image.layers.count)", Units.bytes(UInt64(max(image.bytes, 0))), Units.age(seconds: Clock.realtime - image.created)])
+                table.add([
+                    name, String(image.id.hex.prefix(12)), "\(image.layers.count)",
+                    Units.bytes(UInt64(max(image.bytes, 0))), Units.age(seconds: Clock.realtime - image.created),
+                ])
             }
         }
         table.lines.forEach { print($0) }
@@ -110,7 +132,8 @@ struct ImageList: ParsableCommand {
 }
 
 struct ImageInspect: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show all that is known of an image, as JSON.")
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show all that is known of an image, as JSON.")
     @OptionGroup var store: StoreOptions
     @Argument(help: "Its name or digest.") var image: String
 
@@ -126,17 +149,25 @@ struct ImageInspect: ParsableCommand {
             ("manifest", image.manifest.map { .string($0.description) } ?? .null),
             ("created", .int(image.created)),
             ("bytes", .int(image.bytes)),
-            ("layers", .array(image.layers.map { layer in
-                .object([("digest", .string(layer.digest.description)), ("bytes", .int(layer.bytes)), ("files", .int(layer.files)), ("archive_bytes", .int(layer.archiveBytes)),
-                         ("images", .int(Int64(layer.images)))])
-            })),
+            (
+                "layers",
+                .array(
+                    image.layers.map { layer in
+                        .object([
+                            ("digest", .string(layer.digest.description)), ("bytes", .int(layer.bytes)),
+                            ("files", .int(layer.files)), ("archive_bytes", .int(layer.archiveBytes)),
+                            ("images", .int(Int64(layer.images))),
+                        ])
+                    })
+            ),
             ("config", .raw(String(decoding: image.configBytes, as: UTF8.self))),
         ])
     }
 }
 
 struct ImageHistory: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "history", abstract: "Show how an image was made, the last step first.")
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "Show how an image was made, the last step first.")
     @OptionGroup var store: StoreOptions
     @Argument(help: "Its name or digest.") var image: String
 
@@ -152,12 +183,21 @@ struct ImageHistory: ParsableCommand {
             let name = layer.map { String($0.digest.hex.prefix(12)) } ?? "-"
             rows.append([name, size, step.created ?? "-", step.created_by ?? step.comment ?? ""])
         }
-        for layer in layers { rows.append([String(layer.digest.hex.prefix(12)), Units.bytes(UInt64(max(layer.bytes, 0))), "-", ""]) }
+        for layer in layers {
+            rows.append([String(layer.digest.hex.prefix(12)), Units.bytes(UInt64(max(layer.bytes, 0))), "-", ""])
+        }
         print("LAYER         SIZE        CREATED               BY")
         for row in rows.reversed() {
-            func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(width - text.count, 0)) }
+            func padded(_ text: String, _ width: Int) -> String {
+                text + String(repeating: " ", count: max(width - text.count, 0))
+            }
             let by = row[3].split(whereSeparator: \.isWhitespace).joined(separator: " ")
-            print("\(padded(row[0], 12))  \(padded(row[1], 10))  \(padded(String(row[2].prefix(19)), 20))  \(by.count > 100 ? by.prefix(99) + "…" : by)")
+            print(
+                """
+                \(padded(row[0], 12))  \(padded(row[1], 10))  \(padded(String(row[2].prefix(19)), 20))  \
+                \(by.count > 100 ? by.prefix(99) + "…" : by)
+                """
+            )
         }
     }
 }
@@ -175,7 +215,8 @@ struct ImageTag: ParsableCommand {
 }
 
 struct ImageRemove: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "rm", abstract: "Remove images, and the layers that no other has.")
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "Remove images, and the layers that no other has.")
     @OptionGroup var store: StoreOptions
     @Flag(name: [.short, .long], help: "All names of an image at once.")
     var force = false
@@ -195,9 +236,16 @@ struct ImageExport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write an image as an OCI image layout.",
-        discussion: "A tar file, or with --directory a directory. The layers are, uncompressed, the very bytes that they came as.")
+        discussion:
+            """
+            A tar file, or with --directory a directory. The layers are, uncompressed, the very bytes that they \
+            came as.
+            """
+    )
     @OptionGroup var store: StoreOptions
-    @Option(name: [.short, .long], help: ArgumentHelp("Where to; \"-\" is standard output.", valueName: "file"), completion: .file())
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("Where to; \"-\" is standard output.", valueName: "file"),
+        completion: .file())
     var output: String
     @Flag(name: .long, help: "A directory instead of a tar file.")
     var directory = false
@@ -207,9 +255,12 @@ struct ImageExport: ParsableCommand {
 
     func run() throws {
         let store = try store.open(seeing: [Words.parent(of: Words.name(output))])
-        if output == "-", FD.standardOutput.isTerminal { throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe") }
+        if output == "-", FD.standardOutput.isTerminal {
+            throw Failure.because("a terminal is no place for an archive: give --output FILE, or a pipe")
+        }
         let manifest = try told { () throws(StoreError) in
-            try store.exportImage(image, to: Words.name(output), directory ? .directory : .archive, compress: !uncompressed)
+            try store.exportImage(
+                image, to: Words.name(output), directory ? .directory : .archive, compress: !uncompressed)
         }
         if output != "-" { print(manifest) }
     }
@@ -219,16 +270,27 @@ struct ImagePull: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull",
         abstract: "Fetch an image with skopeo.",
-        discussion: "REF is what skopeo(1) takes, docker://docker.io/library/debian:12 for one; without a transport, docker:// is meant.")
+        discussion:
+            """
+            REF is what skopeo(1) takes, docker://docker.io/library/debian:12 for one; without a transport, \
+            docker:// is meant.
+            """
+    )
     @OptionGroup var store: StoreOptions
     @Option(name: [.short, .long], help: "What it is to be called; default: the reference without its transport.")
     var name: String?
     @Argument(help: ArgumentHelp("Where it is.", valueName: "ref")) var reference: String
 
     func run() throws {
-        guard let skopeo = MountProgram.inPath("skopeo") else { throw Failure.because("skopeo is not installed, which fetches images: apt-get install skopeo") }
+        guard let skopeo = MountProgram.inPath("skopeo") else {
+            throw Failure.because("skopeo is not installed, which fetches images: apt-get install skopeo")
+        }
         let store = try store.open()
-        let full = reference.contains(":/") || ["oci:", "dir:", "docker-archive:", "oci-archive:", "containers-storage:"].contains { reference.hasPrefix($0) } ? reference : "docker://\(reference)"
+        let full =
+            reference.contains(":/")
+                || ["oci:", "dir:", "docker-archive:", "oci-archive:", "containers-storage:"].contains {
+                    reference.hasPrefix($0)
+                } ? reference : "docker://\(reference)"
         var options = ImportOptions()
         options.progress = Progress.ofImport
         let plain = full.hasPrefix("docker://") ? String(full.dropFirst(9)) : nil
@@ -238,7 +300,10 @@ struct ImagePull: ParsableCommand {
         let images = try told { () throws(StoreError) in
             try store.fetch(options) { (directory) throws(StoreError) in
                 let exit: Process.Exit
-                do throws(Errno) { exit = try Process.run(skopeo, ["skopeo", "copy", "--quiet", FileName(full), FileName("oci:\(directory):image")]) } catch {
+                do throws(Errno) {
+                    exit = try Process.run(
+                        skopeo, ["skopeo", "copy", "--quiet", FileName(full), FileName("oci:\(directory):image")])
+                } catch {
                     throw StoreError(error, doing: "skopeo")
                 }
                 if exit != .code(0) { throw StoreError(.system, "skopeo could not fetch \(full)") }

@@ -40,13 +40,25 @@ struct Run: ParsableCommand {
             try Control.start(store, container)
             var call = try told { () throws(StoreError) in try ContainerRuntime.Call(container, store) }
             call.hasTerminal = how.tty
-            if detach { try told { () throws(StoreError) in try program.launch(call) } } else { status = try told { () throws(StoreError) in try program.run(call) } }
+            if detach {
+                try told { () throws(StoreError) in try program.launch(call) }
+            } else {
+                status = try told { () throws(StoreError) in try program.run(call) }
+            }
         } catch {
-            if rm { try? Control.remove(store, container, force: true) } else { try? Control.stop(store, container, force: true, timeout: 0) }
+            if rm {
+                try? Control.remove(store, container, force: true)
+            } else {
+                try? Control.stop(store, container, force: true, timeout: 0)
+            }
             throw error
         }
         if detach { return print(container.id) }
-        if rm { try Control.remove(store, container, force: true) } else { try Control.stop(store, container, force: true, timeout: 0) }
+        if rm {
+            try Control.remove(store, container, force: true)
+        } else {
+            try Control.stop(store, container, force: true, timeout: 0)
+        }
         if status != 0 { throw ExitCode(status) }
     }
 }
@@ -68,7 +80,9 @@ struct Exec: ParsableCommand {
         let store = try store.open()
         let status = try told { () throws(StoreError) in
             let found = try store.container(container)
-            guard try ContainerEngine(store).state(found) == .started else { throw StoreError(.conflict, "\(found.name) is not started (unionfsd start \(found.name))") }
+            guard try ContainerEngine(store).state(found) == .started else {
+                throw StoreError(.conflict, "\(found.name) is not started (unionfsd start \(found.name))")
+            }
             var call = try ContainerRuntime.Call(found, store)
             call.spec.command = command.first == "--" ? Array(command.dropFirst()) : command
             call.spec.environment += process.environment

@@ -8,12 +8,16 @@ struct Supervise: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "supervise", abstract: "Own the mounts of a store's containers.",
         discussion: """
-            It starts and stops them, makes those again that fail, and answers HTTP on run/supervisor.sock in the store (docs/api.md), with metrics for Prometheus under /metrics. \
-            Commands that need it start it; unionfsd.service does so at boot. It may be killed at any moment: mounts go on, and the next supervisor finds them. SIGTERM \
+            It starts and stops them, makes those again that fail, and answers HTTP on run/supervisor.sock in the \
+            store (docs/api.md), with metrics for Prometheus under /metrics. \
+            Commands that need it start it; unionfsd.service does so at boot. It may be killed at any moment: mounts \
+            go on, and the next supervisor finds them. SIGTERM \
             unmounts everything.
             """)
     @OptionGroup var store: StoreOptions
-    @Option(name: .long, help: ArgumentHelp("End when nothing is mounted and nobody asked for so long.", valueName: "seconds"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("End when nothing is mounted and nobody asked for so long.", valueName: "seconds"))
     var idle: Int?
 
     func validate() throws {

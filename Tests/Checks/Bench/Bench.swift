@@ -42,8 +42,11 @@ enum Bench {
         var random = Random(seed: 2)
         return opened(path, O_RDONLY) { fd in
             let blocks = Int(Sys.status(fd: fd).1.size) / 4096
-            guard blocks > 0, case .mapped(let buffer) = Mapping.make(-1, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | 0x20) else { return false }
-            return (0..<count).allSatisfy { _ in buffer.pread(fd, at: random.below(blocks) * 4096, count: 4096) == 4096 }
+            guard blocks > 0,
+                case .mapped(let buffer) = Mapping.make(-1, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | 0x20)
+            else { return false }
+            return (0..<count).allSatisfy { _ in buffer.pread(fd, at: random.below(blocks) * 4096, count: 4096) == 4096
+            }
         }
     }
 
@@ -51,7 +54,9 @@ enum Bench {
         var random = Random(seed: 3)
         return opened(path, O_RDONLY) { fd in
             let size = Int(Sys.status(fd: fd).1.size)
-            guard size >= 4096, case .mapped(let map) = Mapping.make(fd, size, PROT_READ, MAP_SHARED) else { return false }
+            guard size >= 4096, case .mapped(let map) = Mapping.make(fd, size, PROT_READ, MAP_SHARED) else {
+                return false
+            }
             var sum = 0
             for _ in 0..<count {
                 let at = random.below(size / 4096) * 4096
@@ -64,7 +69,9 @@ enum Bench {
     private static func writes(_ path: Name, bytes: Int, each: Int) -> Int32 {
         var random = Random(seed: 4)
         let block = random.bytes(each)
-        return opened(path, O_WRONLY | O_CREAT | O_TRUNC) { fd in (0..<bytes / each).allSatisfy { _ in Sys.write(fd, block) == each } }
+        return opened(path, O_WRONLY | O_CREAT | O_TRUNC) { fd in
+            (0..<bytes / each).allSatisfy { _ in Sys.write(fd, block) == each }
+        }
     }
 
     private static func rewrite(_ path: Name, _ count: Int) -> Int32 {
@@ -72,7 +79,8 @@ enum Bench {
         let block = random.bytes(4096)
         return opened(path, O_RDWR) { fd in
             let blocks = Int(Sys.status(fd: fd).1.size) / 4096
-            return blocks > 0 && (0..<count).allSatisfy { _ in Sys.pwrite(fd, block, at: Int64(random.below(blocks) * 4096)) == 4096 }
+            return blocks > 0
+                && (0..<count).allSatisfy { _ in Sys.pwrite(fd, block, at: Int64(random.below(blocks) * 4096)) == 4096 }
         }
     }
 
@@ -94,7 +102,9 @@ enum Bench {
     }
 
     private static func absent(_ path: Name, _ count: Int) -> Int32 {
-        for i in 0..<count where Sys.status(path.joined("missing\(i)")).0 != -Int(ENOENT) { return complain("missing\(i) is there") }
+        for i in 0..<count where Sys.status(path.joined("missing\(i)")).0 != -Int(ENOENT) {
+            return complain("missing\(i) is there")
+        }
         return 0
     }
 
@@ -112,7 +122,9 @@ enum Bench {
             for entry in entries where entry.name != "." && entry.name != ".." && left > 0 {
                 let name = directory.joined(entry.name)
                 let status = Sys.status(name).1
-                if status.isDirectory { directories.append(name) } else if status.isRegular {
+                if status.isDirectory {
+                    directories.append(name)
+                } else if status.isRegular {
                     if append(name) != 0 { return 1 }
                     left -= 1
                 }

@@ -16,7 +16,7 @@ struct Layers {
     static func run(_ arguments: [Name]) -> Int32 {
         var parser = Arguments(arguments)
         guard let count = parser.number("--count"), let seed = parser.number("--seed"), count > 0, count < 1000,
-              let words = parser.rest(1)
+            let words = parser.rest(1)
         else { return Arguments.usage() }
         let made = Sys.mkdir(words[0], 0o755)
         guard made >= 0 || made == -Int(EEXIST) else { return complain("layers: mkdir \(words[0]): \(show(made))") }
@@ -58,7 +58,10 @@ struct Layers {
                 decorate(real)
                 let isBelow = below[path] != nil
                 let opaque = isBelow && random.chance(25)
-                if opaque { Maker().xattr(real, isInInitialUserNamespace ? "trusted.overlay.opaque" : "user.overlay.opaque", "y") }
+                if opaque {
+                    Maker().xattr(
+                        real, isInInitialUserNamespace ? "trusted.overlay.opaque" : "user.overlay.opaque", "y")
+                }
                 // Over a file, or over nothing, a directory starts afresh.
                 let goesOn = below[path] == true && !opaque
                 if !goesOn { hide(path) }
@@ -85,7 +88,10 @@ struct Layers {
         case 0: make.symlink(random.pick(Self.names), real)
         case 1: make.symlink(("no/such" as Name).joined(random.pick(Self.names)), real)
         case 2: make.node(real, kindFifo | 0o644, uid: owner(), gid: owner())
-        case 3: make.node(real, (isInInitialUserNamespace ? kindCharacter : kindFifo) | 0o666, isInInitialUserNamespace ? 0x103 : 0)
+        case 3:
+            make.node(
+                real, (isInInitialUserNamespace ? kindCharacter : kindFifo) | 0o666,
+                isInInitialUserNamespace ? 0x103 : 0)
         case 4: make.node(real, kindSocket | 0o755)
         case 5:
             make.sparse(real, size: 1 << 18, data: [(100_000, "island")])

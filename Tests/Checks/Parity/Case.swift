@@ -12,8 +12,10 @@ struct Case: Sendable {
     let setup: @Sendable (Maker) -> Void
     let body: @Sendable (Scene) -> Void
 
-    init(_ name: String, freshOnly: String? = nil, setup: @escaping @Sendable (Maker) -> Void,
-         body: @escaping @Sendable (Scene) -> Void) {
+    init(
+        _ name: String, freshOnly: String? = nil, setup: @escaping @Sendable (Maker) -> Void,
+        body: @escaping @Sendable (Scene) -> Void
+    ) {
         self.name = name
         self.freshOnly = freshOnly
         self.setup = setup

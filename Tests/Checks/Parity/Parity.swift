@@ -18,7 +18,9 @@ enum Parity {
         let prepared = parser.flag("--lower-prepared")
         let verbose = parser.flag("--verbose")
         let only = parser.option("--only").map { String(decoding: $0.bytes, as: UTF8.self) }
-        let sets = parser.option("--known").map { String(decoding: $0.bytes, as: UTF8.self).split(separator: ",").map(String.init) }
+        let sets = parser.option("--known").map {
+            String(decoding: $0.bytes, as: UTF8.self).split(separator: ",").map(String.init)
+        }
         guard let words = parser.rest(2) else { return Arguments.usage() }
         if let unknown = sets?.first(where: { set in !Known.table.contains { $0.set == set } }) {
             return complain("parity: no set of known differences is called \(unknown)")
@@ -61,8 +63,10 @@ enum Parity {
         return count.failed == 0 ? 0 : 1
     }
 
-    private static func judge(_ test: Case, _ name: String, _ places: [Name], setup: Bool, _ window: TimeWindow,
-                              _ known: Known, _ verbose: Bool, _ count: inout Count) {
+    private static func judge(
+        _ test: Case, _ name: String, _ places: [Name], setup: Bool, _ window: TimeWindow,
+        _ known: Known, _ verbose: Bool, _ count: inout Count
+    ) {
         let native = Transcript.of(test, in: places[0], setup: setup, window: window)
         let mount = Transcript.of(test, in: places[1], setup: setup, window: window)
         let (same, differences) = native.compared(with: mount)

@@ -39,7 +39,9 @@ extension Scene {
         result("lseek(\(offset), \(name))", Sys.seek(fd, offset, whence))
     }
 
-    func truncate(_ name: Name, _ length: Int) { result("truncate(\(name.short), \(length))", Sys.truncate(name, length)) }
+    func truncate(_ name: Name, _ length: Int) {
+        result("truncate(\(name.short), \(length))", Sys.truncate(name, length))
+    }
     func ftruncate(_ fd: Int32, _ length: Int64) { result("ftruncate(\(length))", Sys.ftruncate(fd, length)) }
     func fallocate(_ fd: Int32, _ mode: Int32, _ offset: Int64, _ length: Int64) {
         result("fallocate(\(mode), \(offset), \(length))", Sys.fallocate(fd, mode, offset, length))
@@ -47,21 +49,25 @@ extension Scene {
 
     // MARK: Names
 
-    func mkdir(_ name: Name, _ mode: UInt32 = 0o755) { result("mkdir(\(name.short), \(octal(mode)))", Sys.mkdir(name, mode)) }
+    func mkdir(_ name: Name, _ mode: UInt32 = 0o755) {
+        result("mkdir(\(name.short), \(octal(mode)))", Sys.mkdir(name, mode))
+    }
     func rmdir(_ name: Name) { result("rmdir(\(name.short))", Sys.rmdir(name)) }
     func unlink(_ name: Name) { result("unlink(\(name.short))", Sys.unlink(name)) }
     func symlink(_ target: Name, _ name: Name) {
         result("symlink(\(target.short), \(name.short))", Sys.symlink(target, name))
     }
     func link(_ old: Name, _ new: Name, flags: Int32 = 0) {
-        result("link(\(old.short), \(new.short)\(flags == 0 ? "" : ", flags \(flags)"))", Sys.link(old, new, flags: flags))
+        result(
+            "link(\(old.short), \(new.short)\(flags == 0 ? "" : ", flags \(flags)"))", Sys.link(old, new, flags: flags))
     }
     func rename(_ old: Name, _ new: Name, _ flags: UInt32 = 0) {
         let suffix = flags == 0 ? "" : ", " + renameFlags(flags)
         result("rename(\(old.short), \(new.short)\(suffix))", Sys.rename(old, new, flags))
     }
     func mknod(_ name: Name, _ mode: UInt32, _ device: UInt64 = 0) {
-        result("mknod(\(name.short), \(kindName(mode)) \(octal(mode & 0o7777)), \(device))", Sys.mknod(name, mode, device))
+        result(
+            "mknod(\(name.short), \(kindName(mode)) \(octal(mode & 0o7777)), \(device))", Sys.mknod(name, mode, device))
     }
     func readlink(_ name: Name, size: Int = 4096) {
         let (result, bytes) = Sys.readlink(name, size: size)
@@ -73,14 +79,16 @@ extension Scene {
     func chmod(_ name: Name, _ mode: UInt32) { result("chmod(\(name.short), \(octal(mode)))", Sys.chmod(name, mode)) }
     func fchmod(_ fd: Int32, _ mode: UInt32) { result("fchmod(\(octal(mode)))", Sys.fchmod(fd, mode)) }
     func chown(_ name: Name, _ uid: Int, _ gid: Int, follow: Bool = false) {
-        result("chown(\(name.short), \(uid), \(gid)\(follow ? ", follow" : ""))",
-               Sys.chown(name, uid, gid, flags: follow ? 0 : AT_SYMLINK_NOFOLLOW))
+        result(
+            "chown(\(name.short), \(uid), \(gid)\(follow ? ", follow" : ""))",
+            Sys.chown(name, uid, gid, flags: follow ? 0 : AT_SYMLINK_NOFOLLOW))
     }
     func fchown(_ fd: Int32, _ uid: Int, _ gid: Int) { result("fchown(\(uid), \(gid))", Sys.fchown(fd, uid, gid)) }
 
     func utimens(_ name: Name, _ access: Moment, _ modify: Moment, follow: Bool = false) {
-        result("utimensat(\(name.short), \(text(access)), \(text(modify))\(follow ? ", follow" : ""))",
-               Sys.utimens(name, access: access, modify: modify, flags: follow ? 0 : AT_SYMLINK_NOFOLLOW))
+        result(
+            "utimensat(\(name.short), \(text(access)), \(text(modify))\(follow ? ", follow" : ""))",
+            Sys.utimens(name, access: access, modify: modify, flags: follow ? 0 : AT_SYMLINK_NOFOLLOW))
     }
 
     func futimens(_ fd: Int32, _ access: Moment, _ modify: Moment) {
@@ -92,12 +100,17 @@ extension Scene {
     }
 
     func access(_ name: Name, _ mode: Int32, flags: Int32 = 0) {
-        result("access(\(name.short), \(mode)\(flags == 0 ? "" : ", flags \(flags)"))", Sys.access(name, mode, flags: flags))
+        result(
+            "access(\(name.short), \(mode)\(flags == 0 ? "" : ", flags \(flags)"))",
+            Sys.access(name, mode, flags: flags))
     }
 
     func setxattr(_ name: Name, _ attribute: Name, _ value: [UInt8], _ flags: Int32 = 0) {
-        let suffix = flags == 0 ? "" : flags == XATTR_CREATE ? ", CREATE" : flags == XATTR_REPLACE ? ", REPLACE" : ", \(flags)"
-        result("setxattr(\(name.short), \(attribute.short), \(value.count)\(suffix))", Sys.setxattr(name, attribute, value, flags))
+        let suffix =
+            flags == 0 ? "" : flags == XATTR_CREATE ? ", CREATE" : flags == XATTR_REPLACE ? ", REPLACE" : ", \(flags)"
+        result(
+            "setxattr(\(name.short), \(attribute.short), \(value.count)\(suffix))",
+            Sys.setxattr(name, attribute, value, flags))
     }
 
     func setxattr(_ name: Name, _ attribute: Name, _ value: String, _ flags: Int32 = 0) {
@@ -106,8 +119,9 @@ extension Scene {
 
     func getxattr(_ name: Name, _ attribute: Name, size: Int = 65536) {
         let (result, value) = Sys.getxattr(name, attribute, size: size)
-        note("getxattr(\(name.short), \(attribute.short), \(size))",
-             result < 0 || size == 0 ? show(result) : value.count <= 64 ? hex(value) : showBytes(value))
+        note(
+            "getxattr(\(name.short), \(attribute.short), \(size))",
+            result < 0 || size == 0 ? show(result) : value.count <= 64 ? hex(value) : showBytes(value))
     }
 
     func removexattr(_ name: Name, _ attribute: Name) {
@@ -116,8 +130,9 @@ extension Scene {
 
     func listxattr(_ name: Name, size: Int = 65536) {
         let (result, names) = Sys.listxattr(name, size: size)
-        note("listxattr(\(name.short), \(size))",
-             result < 0 || size == 0 ? show(result) : names.map(\.short).joined(separator: ","))
+        note(
+            "listxattr(\(name.short), \(size))",
+            result < 0 || size == 0 ? show(result) : names.map(\.short).joined(separator: ","))
     }
 
     // MARK: Directories

@@ -78,8 +78,10 @@ final class Scene {
     func times(_ name: Name, access: Bool = false) {
         let (result, status) = Sys.status(name)
         guard result >= 0 else { return note("times(\(name.short))", show(result)) }
-        note("times(\(name.short))", (access ? "atime \(window.text(status.atime)) " : "")
-            + "mtime \(window.text(status.mtime))")
+        note(
+            "times(\(name.short))",
+            (access ? "atime \(window.text(status.atime)) " : "")
+                + "mtime \(window.text(status.mtime))")
     }
 
     /// Which times of the objects change while `body` runs. It waits for the clock before: a filesystem takes the
@@ -97,14 +99,17 @@ final class Scene {
             var changed: [String] = []
             if (old.1.mtime) != (new.mtime) { changed.append("mtime") }
             if (old.1.ctime) != (new.ctime) { changed.append("ctime") }
-            note("times changed by \(label) of \(name.short)", changed.isEmpty ? "none" : changed.joined(separator: "+"))
+            note(
+                "times changed by \(label) of \(name.short)", changed.isEmpty ? "none" : changed.joined(separator: "+"))
         }
     }
 
     func sameObject(_ a: Name, _ b: Name) {
         let (first, second) = (Sys.status(a), Sys.status(b))
-        yes("same object \(a.short) \(b.short)", first.0 >= 0 && second.0 >= 0
-            && first.1.ino == second.1.ino && first.1.dev == second.1.dev)
+        yes(
+            "same object \(a.short) \(b.short)",
+            first.0 >= 0 && second.0 >= 0
+                && first.1.ino == second.1.ino && first.1.dev == second.1.dev)
     }
 
     /// Whether st_ino and st_dev survive what `body` does.
@@ -112,8 +117,10 @@ final class Scene {
         let before = Sys.status(name)
         body()
         let after = Sys.status(later ?? name)
-        yes("\(name.short) keeps its st_ino", before.0 >= 0 && after.0 >= 0
-            && before.1.ino == after.1.ino && before.1.dev == after.1.dev)
+        yes(
+            "\(name.short) keeps its st_ino",
+            before.0 >= 0 && after.0 >= 0
+                && before.1.ino == after.1.ino && before.1.dev == after.1.dev)
     }
 
     /// Everything below the current directory: how each case ends. Its labels start with `tree`, which the

@@ -79,7 +79,9 @@ struct Transcript {
         var same = 0
         var differences: [Difference] = []
         func compare(_ label: String, _ native: String, _ mounted: String) {
-            if native == mounted { same += 1 } else {
+            if native == mounted {
+                same += 1
+            } else {
                 differences.append(Difference(label: label, native: native, mount: mounted))
             }
         }

@@ -14,7 +14,8 @@ enum OddObjects {
     }
 
     private static let names: [Name] = [
-        "plain", "with blank", "new\nline", Name([0xff, 0xfe]), ".hidden", "...", "-dash", "\u{fc}mlaut", "tab\t", "back\\slash", "*", "UPPER",
+        "plain", "with blank", "new\nline", Name([0xff, 0xfe]), ".hidden", "...", "-dash", "\u{fc}mlaut", "tab\t",
+        "back\\slash", "*", "UPPER",
         .repeating(0x6c, 255), "a,b:c=d",
     ]
     private static let sizes = [0, 1, 11, 511, 512, 4095, 4096, 4097, 65535, 65536, 65537, 131_072, 300_001, 1 << 20]
@@ -33,7 +34,8 @@ enum OddObjects {
                 fill(path, depth: depth + 1, &random, &files)
                 if random.chance(30) { maker.xattr(path, "user.of-directory", random.bytes(10)) }
                 if random.chance(20) {
-                    maker.xattr(path, ACL.default, ACL.bytes([.owner(7), .user(1000, 6), .group(5), .mask(7), .other(4)]))
+                    maker.xattr(
+                        path, ACL.default, ACL.bytes([.owner(7), .user(1000, 6), .group(5), .mask(7), .other(4)]))
                 }
             case 5: maker.symlink(random.pick(names), path)
             case 6: maker.symlink(.repeating(0x74, random.pick([1, 59, 60, 255, 4095])), path)
@@ -41,7 +43,9 @@ enum OddObjects {
             case 8: maker.node(path, kindSocket | mode, uid: uid, gid: gid)
             case 9: maker.node(path, kindCharacter | mode, random.pick([0x103, 0x105, 0x1ff]), uid: uid, gid: gid)
             case 10: maker.node(path, kindBlock | mode, random.pick([0x3c00, 0]), uid: uid, gid: gid)
-            case 11: maker.sparse(path, size: random.pick([4096, 1 << 20, 70 << 20]), data: [(random.below(4000), "island")])
+            case 11:
+                maker.sparse(
+                    path, size: random.pick([4096, 1 << 20, 70 << 20]), data: [(random.below(4000), "island")])
             default:
                 maker.file(path, bytes: random.bytes(random.pick(sizes)), mode: mode, uid: uid, gid: gid)
                 files.append(path)
@@ -49,7 +53,8 @@ enum OddObjects {
                 if random.chance(20) { maker.xattr(path, "trusted.second", random.bytes(20)) }
                 if random.chance(10) { maker.xattr(path, "security.capability", capabilityNetRaw) }
                 if random.chance(10) {
-                    maker.xattr(path, ACL.access, ACL.bytes([.owner(6), .user(1000, 6), .group(4), .mask(6), .other(0)]))
+                    maker.xattr(
+                        path, ACL.access, ACL.bytes([.owner(6), .user(1000, 6), .group(4), .mask(6), .other(0)]))
                 }
             }
         }
@@ -80,9 +85,10 @@ enum OddObjects {
         case 1: scene.chown(path, 12, 34)
         case 2: scene.utimens(path, Moment(50, Int64(round)), Moment(60, Int64(round)))
         case 3: scene.setxattr(path, "trusted.round", "\(round)")
-        case 4: scene.opened(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOFOLLOW) { fd in
-            if Sys.status(fd: fd).1.isRegular { scene.write(fd, "appended") }
-        }
+        case 4:
+            scene.opened(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOFOLLOW) { fd in
+                if Sys.status(fd: fd).1.isRegular { scene.write(fd, "appended") }
+            }
         case 5: scene.truncate(path, 100)
         case 6: scene.link(path, parent.joined("linked-\(choice)-\(round)"))
         case 7: scene.rename(path, parent.joined("renamed-\(choice)-\(round)"))

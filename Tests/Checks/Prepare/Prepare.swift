@@ -10,7 +10,7 @@ enum Prepare {
         guard let words = parser.rest(1), let seed else { return Arguments.usage() }
         let base = words[0].joined("lower")
         guard Sys.mkdir(base, 0o755) >= 0, Sys.mkdir(base.joined("cases"), 0o755) >= 0,
-              Sys.mkdir(base.joined("odd"), 0o755) >= 0
+            Sys.mkdir(base.joined("odd"), 0o755) >= 0
         else { return complain("prepare: cannot make \(base), or it is there already") }
 
         var (passed, failed) = (0, 0)

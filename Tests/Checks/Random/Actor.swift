@@ -12,10 +12,13 @@ struct Actor: Sendable, CustomStringConvertible {
     struct Capabilities: OptionSet, Sendable {
         var rawValue: UInt64
         /// Of <linux/capability.h>.
-        static let chown = Self(rawValue: 1 << 0), dacOverride = Self(rawValue: 1 << 1), dacReadSearch = Self(rawValue: 1 << 2)
+        static let chown = Self(rawValue: 1 << 0), dacOverride = Self(rawValue: 1 << 1),
+            dacReadSearch = Self(rawValue: 1 << 2)
         static let fowner = Self(rawValue: 1 << 3), fsetid = Self(rawValue: 1 << 4), immutable = Self(rawValue: 1 << 9)
         static let admin = Self(rawValue: 1 << 21), mknod = Self(rawValue: 1 << 27), setfcap = Self(rawValue: 1 << 31)
-        static let all: Self = [.chown, .dacOverride, .dacReadSearch, .fowner, .fsetid, .immutable, .admin, .mknod, .setfcap]
+        static let all: Self = [
+            .chown, .dacOverride, .dacReadSearch, .fowner, .fsetid, .immutable, .admin, .mknod, .setfcap,
+        ]
     }
 
     static let root = Actor()
@@ -24,11 +27,14 @@ struct Actor: Sendable, CustomStringConvertible {
     static let all: [Actor] = [
         Actor(uid: 1000, gid: 1000), Actor(uid: 1000, gid: 1000, mask: 0o022), Actor(uid: 1001, gid: 1000, mask: 0o027),
         Actor(uid: 1001, gid: 1001, mask: 0o077), Actor(uid: 1002, gid: 1002, groups: [1000]),
-        Actor(uid: 1000, gid: 1000, groups: [1001], mask: 0o002), Actor(uid: 0, gid: 0, mask: 0o022), Actor(uid: 0, gid: 0, mask: 0o077),
-        Actor(uid: 0, gid: 0, capabilities: []), Actor(uid: 0, gid: 0, groups: [1000], capabilities: [.dacOverride, .chown, .fowner]),
+        Actor(uid: 1000, gid: 1000, groups: [1001], mask: 0o002), Actor(uid: 0, gid: 0, mask: 0o022),
+        Actor(uid: 0, gid: 0, mask: 0o077),
+        Actor(uid: 0, gid: 0, capabilities: []),
+        Actor(uid: 0, gid: 0, groups: [1000], capabilities: [.dacOverride, .chown, .fowner]),
         Actor(uid: 0, gid: 0, capabilities: Capabilities.all.subtracting([.admin, .immutable]), mask: 0o022),
         Actor(uid: 1000, gid: 1000, capabilities: [.dacOverride]), Actor(uid: 1001, gid: 1001, capabilities: [.fowner]),
-        Actor(uid: 1001, gid: 1001, capabilities: [.fsetid, .dacOverride]), Actor(uid: 1002, gid: 1002, groups: [1001], capabilities: [.chown]),
+        Actor(uid: 1001, gid: 1001, capabilities: [.fsetid, .dacOverride]),
+        Actor(uid: 1002, gid: 1002, groups: [1001], capabilities: [.chown]),
         Actor(uid: 1002, gid: 1000, capabilities: [.dacReadSearch, .mknod]),
     ]
 

@@ -21,8 +21,8 @@ struct Choice {
         case .removeTree, .copyFile, .temporary, .guarded: return (operation, .root)
         // The kernel's overlayfs takes suid away before it finds that the filesystem cannot do it (ovl_copyfile).
         case .clone: return (operation, .root)
-        // The kernel's overlayfs takes sgid away from who is not in the group, as if an access list had been set (ovl_set_acl); a plain filesystem
-        // leaves the mode alone (docs/semantics.md).
+        // The kernel's overlayfs takes sgid away from who is not in the group, as if an access list had been set
+        // (ovl_set_acl); a plain filesystem leaves the mode alone (docs/semantics.md).
         case .removexattr(_, ACL.access): return (operation, .root)
         default: return (operation, random.chance(30) ? random.pick(Actor.all) : .root)
         }
@@ -39,9 +39,12 @@ struct Choice {
         case 22..<23: return .openTruncate(file(model))
         case 23..<25: return allocate(model)
         case 25..<28: return .mapWrite(file(model), offset: Int(offset()), data(upTo: 5000))
-        case 28..<30: return .copyRange(file(model), offset(), to: file(model), offset(), count: random.pick([10, 4096, 100_000]))
+        case 28..<30:
+            return .copyRange(
+                file(model), offset(), to: file(model), offset(), count: random.pick([10, 4096, 100_000]))
         case 30..<35: return .chmod(any(model), mode())
-        case 35..<39: return .chown(any(model), uid: random.pick([-1, 0, 1000, 1001]), gid: random.pick([-1, 0, 1000, 1001]))
+        case 35..<39:
+            return .chown(any(model), uid: random.pick([-1, 0, 1000, 1001]), gid: random.pick([-1, 0, 1000, 1001]))
         case 39..<42: return .utimens(any(model), access: time(), modify: time())
         case 42..<46: return setxattr(model)
         case 46..<48: return .removexattr(any(model), random.pick(Self.attributes))
@@ -70,14 +73,19 @@ struct Choice {
 
     private static let modes: [UInt32] = [0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6777, 0o2644, 0o1777, 0, 0o777, 0o400]
     private static let directoryModes: [UInt32] = [0o755, 0o755, 0o700, 0o777, 0o1777, 0o2775, 0o511]
-    private static let attributes: [Name] = ["user.a", "user.b", "trusted.t", "security.x", capability, "trusted.overlay.a", "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.a",
-                                             ACL.access, ACL.default, ACL.default]
+    private static let attributes: [Name] = [
+        "user.a", "user.b", "trusted.t", "security.x", capability, "trusted.overlay.a", "trusted.overlay.opaque",
+        "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.a",
+        ACL.access, ACL.default, ACL.default,
+    ]
     private static let capability: Name = "security.capability"
     /// vfs_cap_data of revision 2 with cap_net_raw, effective.
     private static let capabilities: [UInt8] = [1, 0, 0, 2, 0, 0x20] + [UInt8](repeating: 0, count: 14)
 
     /// One that means something, or any.
-    private mutating func mode() -> UInt32 { random.chance(70) ? random.pick(Self.modes) : UInt32(random.below(0o10000)) }
+    private mutating func mode() -> UInt32 {
+        random.chance(70) ? random.pick(Self.modes) : UInt32(random.below(0o10000))
+    }
 
     private mutating func any(_ model: Model) -> Name { model.somePath(&random) }
     private mutating func file(_ model: Model) -> Name { model.somePath(&random, kind: .file) }
@@ -90,7 +98,8 @@ struct Choice {
 
     /// Far enough from now in either direction, so that it cannot be taken for a time of the clock.
     private mutating func time() -> Moment {
-        let seconds = random.chance(90) ? Int64(random.within(0...1_500_000_000)) : random.pick([-1, -1_000_000, 4_102_444_800])
+        let seconds =
+            random.chance(90) ? Int64(random.within(0...1_500_000_000)) : random.pick([-1, -1_000_000, 4_102_444_800])
         return Moment(seconds, Int64(random.below(1_000_000_000)))
     }
 
@@ -99,18 +108,23 @@ struct Choice {
     private mutating func create(_ model: Model, _ slots: [Slot?]) -> Operation {
         let flags = random.pick([O_RDWR, O_RDWR, O_RDWR | O_EXCL, O_RDWR | O_TRUNC])
         let slot = random.chance(20) ? freeSlot(slots) : nil
-        return .create(model.somePath(&random, existing: 25), mode: random.pick(Self.modes), flags: flags, data(), slot: slot)
+        return .create(
+            model.somePath(&random, existing: 25), mode: random.pick(Self.modes), flags: flags, data(), slot: slot)
     }
 
     private mutating func allocate(_ model: Model) -> Operation {
-        let mode = random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
-                                FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE])
+        let mode = random.pick([
+            0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+            FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+        ])
         return .allocate(file(model), mode: mode, offset: offset(), length: random.pick([1, 4096, 10_000, 50_000]))
     }
 
     private mutating func setxattr(_ model: Model) -> Operation {
         let name = random.pick(Self.attributes)
-        let value = name == ACL.access || name == ACL.default ? accessList()
+        let value =
+            name == ACL.access || name == ACL.default
+            ? accessList()
             : name == Self.capability ? Self.capabilities : random.bytes(random.below(40))
         return .setxattr(any(model), name, value, flags: random.pick([0, 0, XATTR_CREATE, XATTR_REPLACE]))
     }
@@ -135,19 +149,26 @@ struct Choice {
         // A union takes none.
         let flags = isPlain && picked == RENAME_WHITEOUT ? 0 : picked
         let kind: Model.Node.Kind? = random.chance(40) ? .directory : nil
-        return .rename(model.somePath(&random, kind: kind), model.somePath(&random, existing: flags == RENAME_EXCHANGE ? 90 : 40), flags)
+        return .rename(
+            model.somePath(&random, kind: kind), model.somePath(&random, existing: flags == RENAME_EXCHANGE ? 90 : 40),
+            flags)
     }
 
     private mutating func further(_ model: Model) -> Operation {
         switch random.below(12) {
         case 0..<3: return .getxattrs(any(model))
-        case 3: return .setFlag(random.chance(80) ? file(model) : any(model), random.pick([0, FS_NOATIME_FL, FS_SYNC_FL]))
+        case 3:
+            return .setFlag(random.chance(80) ? file(model) : any(model), random.pick([0, FS_NOATIME_FL, FS_SYNC_FL]))
         case 4: return .guarded(any(model), random.pick([FS_IMMUTABLE_FL, FS_APPEND_FL]))
-        case 5..<7: return .direct(file(model), offset: 4096 * random.below(8), blocks: random.within(1...4), seed: random.next())
+        case 5..<7:
+            return .direct(
+                file(model), offset: 4096 * random.below(8), blocks: random.within(1...4), seed: random.next())
         case 7: return .mapRead(file(model))
         case 8: return .clone(file(model), to: file(model))
         case 9: return .sendfile(file(model), to: file(model))
-        case 10: return .utimens(any(model), access: random.pick([.now, .omit, time()]), modify: random.pick([.now, .omit, time()]))
+        case 10:
+            return .utimens(
+                any(model), access: random.pick([.now, .omit, time()]), modify: random.pick([.now, .omit, time()]))
         default: return .holes(file(model), offset())
         }
     }
@@ -155,15 +176,18 @@ struct Choice {
     private mutating func mknod(_ model: Model) -> Operation {
         // Not character 0/0, which is a whiteout.
         // Nor a block device that may exist: major 60 is for experiments.
-        let kinds: [(UInt32, UInt64)] = [(kindFifo, 0), (kindSocket, 0), (kindCharacter, 0x103), (kindBlock, 0x3c00), (kindRegular, 0)]
+        let kinds: [(UInt32, UInt64)] = [
+            (kindFifo, 0), (kindSocket, 0), (kindCharacter, 0x103), (kindBlock, 0x3c00), (kindRegular, 0),
+        ]
         let (kind, device) = random.pick(kinds)
         return .mknod(model.somePath(&random, existing: 20), kind | random.pick(Self.modes), device)
     }
 
     private mutating func temporary(_ model: Model, _ slots: [Slot?]) -> Operation {
         let published = random.chance(80) ? model.somePath(&random, existing: 20) : nil
-        return .temporary(inside: model.someDirectory(&random), mode: random.pick(Self.modes), data(), published: published,
-                          slot: random.chance(30) ? freeSlot(slots) : nil)
+        return .temporary(
+            inside: model.someDirectory(&random), mode: random.pick(Self.modes), data(), published: published,
+            slot: random.chance(30) ? freeSlot(slots) : nil)
     }
 
     /// Something with what was opened earlier.
@@ -180,8 +204,10 @@ struct Choice {
         let named = held.writable && held.node.kind == .file || model.node(held.path) === held.node
         switch random.below(14) {
         case 12: return .slotAppend(slot: slot, data())
-        case 13 where named: return .slotAllocate(slot: slot, mode: random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE]),
-                                                  offset: offset(), length: random.pick([1, 10_000]))
+        case 13 where named:
+            return .slotAllocate(
+                slot: slot, mode: random.pick([0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE]),
+                offset: offset(), length: random.pick([1, 10_000]))
         case 0..<3: return .slotWrite(slot: slot, offset: offset(), data())
         case 3..<5: return .slotRead(slot: slot, offset: offset(), count: random.pick([10, 4096, 100_000]))
         case 5..<7: return .slotStat(slot: slot, named: named)

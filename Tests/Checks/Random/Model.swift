@@ -26,7 +26,8 @@ final class Model {
         var dev: UInt64
         var ino: UInt64
 
-        /// Devices below the mount's own are told apart; the mount's own number changes with every remount, and is 0 here.
+        /// Devices below the mount's own are told apart; the mount's own number changes with every remount, and is 0
+        /// here.
         init(_ status: Sys.Status, root: UInt64) { (dev, ino) = (status.dev == root ? 0 : status.dev, status.ino) }
     }
 
@@ -138,7 +139,8 @@ final class Model {
         let place = someDirectory(&random)
         let there = (node(place)?.children ?? [:]).sorted { $0.key < $1.key }
         let fitting = there.filter { kind == nil || $0.value.kind == kind }
-        if random.chance(2), let odd = there.first(where: { $0.value.kind != .symlink && $0.value.kind != .directory }) {
+        if random.chance(2), let odd = there.first(where: { $0.value.kind != .symlink && $0.value.kind != .directory })
+        {
             return place.joined(odd.key).joined(random.pick(Layers.names))
         }
         if random.chance(1) { return place.joined("nowhere").joined(random.pick(Layers.names)) }

@@ -78,7 +78,8 @@ extension Operation: CustomStringConvertible {
         case .append(let path, let data): "append(\(path), \(data))"
         case .truncate(let path, let length): "truncate(\(path), \(length))"
         case .openTruncate(let path): "open(\(path), O_TRUNC)"
-        case .allocate(let path, let mode, let offset, let length): "fallocate(\(path), mode \(mode), \(offset), \(length))"
+        case .allocate(let path, let mode, let offset, let length):
+            "fallocate(\(path), mode \(mode), \(offset), \(length))"
         case .mapWrite(let path, let offset, let data): "mmap(\(path)), store at \(offset), \(data)"
         case .copyRange(let from, let offset, let to, let target, let count):
             "copy_file_range(\(from) at \(offset), \(to) at \(target), \(count))"
@@ -93,9 +94,11 @@ extension Operation: CustomStringConvertible {
         case .rename(let old, let new, let flags): "rename(\(old), \(new), \(renameFlags(flags)))"
         case .link(let old, let new): "link(\(old), \(new))"
         case .symlink(let target, let path): "symlink(\(target), \(path))"
-        case .mknod(let path, let mode, let device): "mknod(\(path), \(kindName(mode)) \(octal(mode & 0o7777)), \(device))"
+        case .mknod(let path, let mode, let device):
+            "mknod(\(path), \(kindName(mode)) \(octal(mode & 0o7777)), \(device))"
         case .temporary(let place, let mode, let data, let published, let slot):
-            "open(\(place), O_TMPFILE, \(octal(mode))), \(data)" + (published.map { ", linkat(\($0))" } ?? "") + Self.keeps(slot)
+            "open(\(place), O_TMPFILE, \(octal(mode))), \(data)" + (published.map { ", linkat(\($0))" } ?? "")
+                + Self.keeps(slot)
         case .list(let path): "readdir(\(path))"
         case .stat(let path): "lstat(\(path))"
         case .read(let path): "read(\(path))"
@@ -118,7 +121,8 @@ extension Operation: CustomStringConvertible {
         case .slotTruncate(let slot, let length): "ftruncate(slot \(slot), \(length))"
         case .slotChmod(let slot, let mode): "fchmod(slot \(slot), \(octal(mode)))"
         case .slotXattr(let slot, let name, let value): "fsetxattr(slot \(slot), \(name), \(hex(value)))"
-        case .slotAllocate(let slot, let mode, let offset, let length): "fallocate(slot \(slot), mode \(mode), \(offset), \(length))"
+        case .slotAllocate(let slot, let mode, let offset, let length):
+            "fallocate(slot \(slot), mode \(mode), \(offset), \(length))"
         case .slotAppend(let slot, let data): "write(slot \(slot), \(data))"
         case .slotTimes(let slot, let time): "futimens(slot \(slot), \(time.text))"
         }

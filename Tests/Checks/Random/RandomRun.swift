@@ -19,17 +19,21 @@ struct RandomRun {
     static func run(_ arguments: [Name]) -> Int32 {
         var parser = Arguments(arguments)
         guard let referencePath = parser.option("--reference"), let mountPath = parser.option("--mount"),
-              let seed = parser.number("--seed"), let count = parser.number("--ops"),
-              let every = parser.number("--check-every", default: 200), every > 0
+            let seed = parser.number("--seed"), let count = parser.number("--ops"),
+            let every = parser.number("--check-every", default: 200), every > 0
         else { return Arguments.usage() }
         let trace = parser.flag("--trace")
         let dropCaches = parser.flag("--drop-caches")
         let directoryTimes = parser.flag("--dir-times")
         let known = parser.option("--known")
         let remount = parser.option("--remount")
-        guard let remountEvery = parser.number("--remount-every", default: 1000), remountEvery > 0 else { return Arguments.usage() }
+        guard let remountEvery = parser.number("--remount-every", default: 1000), remountEvery > 0 else {
+            return Arguments.usage()
+        }
         let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
-        guard knowns.isSubset(of: ["overlay", "plain", "metacopy", "writeback"]) else { return complain("random: no such set of known differences") }
+        guard knowns.isSubset(of: ["overlay", "plain", "metacopy", "writeback"]) else {
+            return complain("random: no such set of known differences")
+        }
         guard parser.rest(0) != nil else { return Arguments.usage() }
         let roots = [referencePath, mountPath].map { Sys.open($0, O_RDONLY | O_DIRECTORY) }
         guard roots[0] >= 0, roots[1] >= 0 else { return complain("random: cannot open the trees") }
@@ -39,8 +43,11 @@ struct RandomRun {
         let window = TimeWindow(since: cs_realtime_s())
         var run = RandomRun(
             reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
-            model: Model(of: Int32(roots[1])), check: TreeCheck(window: window, directoryTimes: directoryTimes,
-                                                           directoryNumbers: knowns.isDisjoint(with: ["overlay", "plain"]), newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
+            model: Model(of: Int32(roots[1])),
+            check: TreeCheck(
+                window: window, directoryTimes: directoryTimes,
+                directoryNumbers: knowns.isDisjoint(with: ["overlay", "plain"]),
+                newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
             writesBack: knowns.contains("writeback"),
             choice: Choice(random: Random(seed: seed), isPlain: knowns.contains("plain")))
         run.alone = referencePath == mountPath
@@ -78,7 +85,9 @@ struct RandomRun {
     }
 
     private init(reference: Side, mount: Side, model: Model, check: TreeCheck, writesBack: Bool, choice: Choice) {
-        (self.reference, self.mount, self.model, self.check, self.writesBack, self.choice) = (reference, mount, model, check, writesBack, choice)
+        (self.reference, self.mount, self.model, self.check, self.writesBack, self.choice) = (
+            reference, mount, model, check, writesBack, choice
+        )
     }
 
     private func failed(_ seed: UInt64, _ number: Int) -> Int32 {
@@ -97,7 +106,10 @@ struct RandomRun {
         let line = "\(number) \(actor)\(operation)"
         remember(line + " = \(first)" + (first == second ? "" : ", mount \(second)"))
         if trace { printLine(recent.last ?? "") }
-        guard first == second || check.newerTimes && first.code == second.code && Side.sameButNewerTime(first.text, second.text) else {
+        guard
+            first == second
+                || check.newerTimes && first.code == second.code && Side.sameButNewerTime(first.text, second.text)
+        else {
             printLine("DIFF \(line): reference \(first), mount \(second)")
             return false
         }

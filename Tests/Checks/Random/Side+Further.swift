@@ -14,12 +14,15 @@ extension Side {
             _ = Sys.removexattr(to, "security.capability")
             return regular(from, O_RDONLY) { source in regular(to, O_WRONLY) { Outcome(code: Sys.clone($0, source)) } }
         case .sendfile(let from, let to):
-            return regular(from, O_RDONLY) { source in regular(to, O_WRONLY) { Outcome(code: Sys.sendfile(to: $0, from: source, at: 0, 5000)) } }
+            return regular(from, O_RDONLY) { source in
+                regular(to, O_WRONLY) { Outcome(code: Sys.sendfile(to: $0, from: source, at: 0, 5000)) }
+            }
         case .holes(let path, let offset): return regular(path, O_RDONLY) { holes($0, offset) }
         case .slotAllocate(let slot, let mode, let offset, let length):
             return Outcome(code: Sys.fallocate(descriptor(slot), mode, offset, length))
         case .slotAppend(let slot, let data):
-            return Outcome(code: Sys.write(descriptor(slot), data.bytes), text: String(Sys.seek(descriptor(slot), 0, SEEK_CUR)))
+            return Outcome(
+                code: Sys.write(descriptor(slot), data.bytes), text: String(Sys.seek(descriptor(slot), 0, SEEK_CUR)))
         default: return Outcome(code: -Int(ENOSYS))
         }
     }
@@ -36,7 +39,8 @@ extension Side {
 
     private static let visible = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NOATIME_FL | FS_SYNC_FL
 
-    /// A write takes capabilities away, which the kernel's FUSE client cannot do to an append-only file (docs/semantics.md).
+    /// A write takes capabilities away, which the kernel's FUSE client cannot do to an append-only file
+    /// (docs/semantics.md).
     private static func dropCapability(_ path: Name, _ flag: UInt32) {
         if flag & FS_APPEND_FL != 0 { _ = Sys.removexattr(path, "security.capability") }
     }
@@ -48,11 +52,19 @@ extension Side {
             Self.dropCapability(path, flag)
             let set = Sys.setflags(fd, before & ~Self.visible | flag)
             let (again, after) = Sys.getflags(fd)
-            return Outcome(code: set, text: "\(String(before & Self.visible, radix: 16)), \(show(again)) \(String(after & Self.visible, radix: 16))")
+            return Outcome(
+                code: set,
+                text:
+                    """
+                    \(String(before & Self.visible, radix: 16)), \(show(again)) \
+                    \(String(after & Self.visible, radix: 16))
+                    """
+            )
         }
     }
 
-    /// access(2) and what a writer of before may do are not asked: FUSE inodes do not know the flag (docs/semantics.md).
+    /// access(2) and what a writer of before may do are not asked: FUSE inodes do not know the flag
+    /// (docs/semantics.md).
     private func guarded(_ path: Name, _ flag: UInt32) -> Outcome {
         if Sys.status(path).1.isDirectory { return Guarded.tryAllInDirectory(path, flag) }
         return regular(path, O_RDONLY) { fd in
@@ -82,8 +94,10 @@ extension Side {
             said.append(Sys.unlink(path))
             let (again, between) = Sys.getflags(fd)
             let cleared = Sys.setflags(fd, before)
-            return Outcome(code: cleared, text: said.map(show).joined(separator: " ")
-                + " \(show(again)) \(String(between & Self.visible, radix: 16))")
+            return Outcome(
+                code: cleared,
+                text: said.map(show).joined(separator: " ")
+                    + " \(show(again)) \(String(between & Self.visible, radix: 16))")
         }
     }
 
@@ -96,7 +110,9 @@ extension Side {
                 memory.store(random.bytes(memory.length), at: 0)
                 let written = memory.pwrite(fd, at: offset, count: memory.length)
                 let read = memory.pread(fd, at: 0, count: memory.length)
-                return Outcome(code: written, text: "\(show(read)) \(hex64(ContentHash.of(memory.bytes(0..<max(0, min(read, memory.length))))))")
+                return Outcome(
+                    code: written,
+                    text: "\(show(read)) \(hex64(ContentHash.of(memory.bytes(0..<max(0, min(read, memory.length))))))")
             }
         }
     }

@@ -8,13 +8,16 @@ struct Side {
     private let window: TimeWindow
     private var slots = [Int32](repeating: -1, count: slotCount)
 
-    /// As `text`, with the time as the reference's quirk has it: the kernel's overlayfs gives a metacopy file a new mtime when it
-    /// is opened for writing, as it copies the data then; and with writeback the kernel's FUSE client gives none for truncate(2) to the same size. `reference` and `mount` are one object's texts.
+    /// As `text`, with the time as the reference's quirk has it: the kernel's overlayfs gives a metacopy file a new
+    /// mtime when it is opened for writing, as it copies the data then; and with writeback the kernel's FUSE client
+    /// gives none for truncate(2) to the same size. `reference` and `mount` are one object's texts.
     static func sameButNewerTime(_ reference: String, _ mount: String) -> Bool {
         var words = mount.split(separator: " ")
         let wanted = reference.split(separator: " ")
-        guard wanted.contains("file"), let at = words.firstIndex(of: "mtime"), at + 1 < wanted.count, at + 1 < words.count,
-              wanted[at + 1] == "recent" else { return false }
+        guard wanted.contains("file"), let at = words.firstIndex(of: "mtime"), at + 1 < wanted.count,
+            at + 1 < words.count,
+            wanted[at + 1] == "recent"
+        else { return false }
         words[at + 1] = "recent"
         return words == wanted
     }
@@ -87,15 +90,18 @@ struct Side {
             }
         case .chmod(let path, let mode): return Outcome(code: Sys.chmod(path, mode))
         case .chown(let path, let uid, let gid): return Outcome(code: Sys.chown(path, uid, gid))
-        case .utimens(let path, let access, let modify): return Outcome(code: Sys.utimens(path, access: access, modify: modify))
-        case .setxattr(let path, let name, let value, let flags): return Outcome(code: Sys.setxattr(path, name, value, flags))
+        case .utimens(let path, let access, let modify):
+            return Outcome(code: Sys.utimens(path, access: access, modify: modify))
+        case .setxattr(let path, let name, let value, let flags):
+            return Outcome(code: Sys.setxattr(path, name, value, flags))
         case .removexattr(let path, let name): return Outcome(code: Sys.removexattr(path, name))
         case .mkdir(let path, let mode): return Outcome(code: Sys.mkdir(path, mode))
         case .rmdir(let path): return Outcome(code: Sys.rmdir(path))
         case .unlink(let path): return Outcome(code: Sys.unlink(path))
         case .rename(let old, let new, let flags): return Outcome(code: Sys.rename(old, new, flags))
         case .link(let old, let new):
-            // The kernel judges by the mode that its FUSE inode has (may_linkat), which may still show suid that a write took away (docs/semantics.md).
+            // The kernel judges by the mode that its FUSE inode has (may_linkat), which may still show suid that a
+            // write took away (docs/semantics.md).
             _ = Sys.status(old)
             return Outcome(code: Sys.link(old, new))
         case .symlink(let target, let path): return Outcome(code: Sys.symlink(target, path))
@@ -133,7 +139,8 @@ struct Side {
             guard fd >= 0 else { return Outcome(code: fd) }
             defer { Sys.close(Int32(fd)) }
             return Outcome(code: Sys.fsync(Int32(fd)))
-        case .slotWrite(let slot, let offset, let data): return Outcome(code: Sys.pwrite(slots[slot], data.bytes, at: offset))
+        case .slotWrite(let slot, let offset, let data):
+            return Outcome(code: Sys.pwrite(slots[slot], data.bytes, at: offset))
         case .slotRead(let slot, let offset, let count):
             let (code, bytes) = Sys.pread(slots[slot], count, at: offset)
             return Outcome(code: code, text: hex64(ContentHash.of(bytes)))
@@ -144,7 +151,8 @@ struct Side {
             return Outcome(code: code, text: text(status))
         case .slotTruncate(let slot, let length): return Outcome(code: Sys.ftruncate(slots[slot], length))
         case .slotChmod(let slot, let mode): return Outcome(code: Sys.fchmod(slots[slot], mode))
-        case .slotXattr(let slot, let name, let value): return Outcome(code: Sys.setxattr("", name, value, at: slots[slot]))
+        case .slotXattr(let slot, let name, let value):
+            return Outcome(code: Sys.setxattr("", name, value, at: slots[slot]))
         case .slotTimes(let slot, let time): return Outcome(code: Sys.futimens(slots[slot], access: time, modify: time))
         default: return further(operation)
         }
@@ -152,12 +160,16 @@ struct Side {
 
     private func text(_ status: Sys.Status) -> String {
         var text = "\(kindName(status.mode)) \(octal(status.permissions)) \(status.uid):\(status.gid)"
-        if !status.isDirectory { text += " size \(status.size) nlink \(status.nlink) mtime \(window.text(status.mtime))" }
+        if !status.isDirectory {
+            text += " size \(status.size) nlink \(status.nlink) mtime \(window.text(status.mtime))"
+        }
         return text + (status.isDevice ? " rdev \(status.deviceText)" : "")
     }
 
     /// Opens, acts, and keeps the descriptor in a slot or closes it.
-    private mutating func opened(_ path: Name, _ flags: Int32, _ mode: UInt32, _ slot: Int?, _ act: (Int32) -> Int) -> Outcome {
+    private mutating func opened(
+        _ path: Name, _ flags: Int32, _ mode: UInt32, _ slot: Int?, _ act: (Int32) -> Int
+    ) -> Outcome {
         let fd = Sys.open(path, flags, mode)
         guard fd >= 0 else { return Outcome(code: fd) }
         let code = act(Int32(fd))
@@ -217,6 +229,8 @@ struct Side {
         guard fd >= 0 else { return Outcome(code: fd) }
         defer { Sys.close(Int32(fd)) }
         let (code, entries) = Sys.allEntries(Int32(fd))
-        return Outcome(code: code, text: entries.sorted { $0.name < $1.name }.map { "\($0.name)/\($0.kind)" }.joined(separator: " "))
+        return Outcome(
+            code: code,
+            text: entries.sorted { $0.name < $1.name }.map { "\($0.name)/\($0.kind)" }.joined(separator: " "))
     }
 }

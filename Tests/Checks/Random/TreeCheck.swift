@@ -14,7 +14,8 @@ struct TreeCheck {
         var text: String
         var identity: Model.Identity
         var isDirectory: Bool
-        /// Refused to say what it is, as redirects are that must not be followed: on both sides, and no object of the model.
+        /// Refused to say what it is, as redirects are that must not be followed: on both sides, and no object of the
+        /// model.
         var isRefused = false
     }
 
@@ -28,7 +29,9 @@ struct TreeCheck {
                 found.append("tree \(path): reference \(seen.text), mount missing")
                 continue
             }
-            if other.text != seen.text, !(newerTimes && Side.sameButNewerTime(seen.text, other.text)) { found.append("tree \(path): reference \(seen.text), mount \(other.text)") }
+            if other.text != seen.text, !(newerTimes && Side.sameButNewerTime(seen.text, other.text)) {
+                found.append("tree \(path): reference \(seen.text), mount \(other.text)")
+            }
         }
         for (path, seen) in theirs.sorted(by: { $0.key < $1.key }) where ours[path] == nil {
             found.append("tree \(path): reference missing, mount \(seen.text)")
@@ -46,7 +49,9 @@ struct TreeCheck {
             switch visit {
             case .object(let object):
                 let facts = Facts(object)
-                all[facts.path] = Seen(text: text(facts), identity: Model.Identity(facts.status, root: device), isDirectory: facts.status.isDirectory)
+                all[facts.path] = Seen(
+                    text: text(facts), identity: Model.Identity(facts.status, root: device),
+                    isDirectory: facts.status.isDirectory)
                 guard checkNumbers, let entry = object.entry else { return }
                 if directoryNumbers, entry.ino != facts.status.ino {
                     lines.append("tree \(facts.path): \(side): d_ino \(entry.ino) but st_ino \(facts.status.ino)")
@@ -57,7 +62,9 @@ struct TreeCheck {
             case .leave(let object):
                 for name in object.repeated { lines.append("tree \(object.path.joined(name)): \(side): listed twice") }
             case .failed(let path, "stat", let code) where code == -Int(EPERM):
-                all[path] = Seen(text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true, isRefused: true)
+                all[path] = Seen(
+                    text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true,
+                    isRefused: true)
             case .failed(let path, let what, let code):
                 lines.append("tree \(path): \(side): \(what) \(show(code))")
             }
@@ -102,8 +109,9 @@ struct TreeCheck {
                 continue
             }
             if let identity = node.identity, identity != object.identity {
-                found.append("tree \(path): st_ino of the mount changed from \(identity.ino) (dev \(identity.dev))"
-                    + " to \(object.identity.ino) (dev \(object.identity.dev))")
+                found.append(
+                    "tree \(path): st_ino of the mount changed from \(identity.ino) (dev \(identity.dev))"
+                        + " to \(object.identity.ino) (dev \(object.identity.dev))")
             }
             node.identity = object.identity
             if let other = owners[object.identity], other !== node {

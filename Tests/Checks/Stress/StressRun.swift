@@ -15,7 +15,8 @@ enum StressRun {
     static func run(_ arguments: [Name]) -> Int32 {
         var parser = Arguments(arguments)
         guard let seconds = parser.number("--seconds"), let processes = parser.number("--processes"),
-              let seed = parser.number("--seed"), let known = parser.option("--known") ?? Optional(""), processes > 0, processes <= 256, let words = parser.rest(1)
+            let seed = parser.number("--seed"), let known = parser.option("--known") ?? Optional(""), processes > 0,
+            processes <= 256, let words = parser.rest(1)
         else { return Arguments.usage() }
         let work = words[0].joined("unionfsd-check-stress.\(getpid())")
         guard Sys.mkdir(work, 0o755) >= 0, Sys.chdir(work) >= 0 else { return complain("stress: cannot make \(work)") }
@@ -24,8 +25,9 @@ enum StressRun {
         printLine("seed \(seed)")
 
         let start = cs_monotonic_ns()
-        let (ended, lines) = runProcesses(Int(processes), seed: seed, writesBack: known == "writeback", until: start + seconds * 1_000_000_000,
-                                          patience: Int(seconds) + patience)
+        let (ended, lines) = runProcesses(
+            Int(processes), seed: seed, writesBack: known == "writeback", until: start + seconds * 1_000_000_000,
+            patience: Int(seconds) + patience)
         let elapsed = Double(cs_monotonic_ns() - start) / 1e9
         var (operations, passed, failed) = (0, 0, 0)
         for line in lines {
@@ -37,7 +39,8 @@ enum StressRun {
         }
         for (index, status) in ended.enumerated() where status != 0 {
             failed += 1
-            printLine("FAIL process \(index) ended with \(status >= 256 ? "signal \(status - 256)" : "status \(status)")")
+            printLine(
+                "FAIL process \(index) ended with \(status >= 256 ? "signal \(status - 256)" : "status \(status)")")
         }
         // Everything must go, and leave nothing behind that readdir does not show.
         let removed = Sys.chdir("..") < 0 ? -1 : removeTree(work.split.last)
@@ -51,7 +54,9 @@ enum StressRun {
     }
 
     /// How each process ended, and the line that each has written at its end.
-    private static func runProcesses(_ count: Int, seed: UInt64, writesBack: Bool, until: UInt64, patience: Int) -> ([Int], [Substring]) {
+    private static func runProcesses(
+        _ count: Int, seed: UInt64, writesBack: Bool, until: UInt64, patience: Int
+    ) -> ([Int], [Substring]) {
         let pipe = Sys.pipe()
         var children: [Int] = []
         for index in 0..<count {

@@ -28,7 +28,8 @@ extension Worker {
     }
 
     /// Opens what must open, and acts on it.
-    private mutating func with(_ path: Name, _ flags: Int32, _ mode: UInt32 = 0, _ body: (inout Worker, Int32) -> Void) {
+    private mutating func with(_ path: Name, _ flags: Int32, _ mode: UInt32 = 0, _ body: (inout Worker, Int32) -> Void)
+    {
         let fd = Sys.open(path, flags, mode)
         guard expect("open(\(path), \(openFlags(flags)))", fd) else { return }
         body(&self, Int32(fd))
@@ -47,17 +48,21 @@ extension Worker {
         let own = owned[at]
         with(own.path, O_RDONLY) { worker, fd in worker.verify(own, fd) }
         let (result, status) = Sys.status(own.path)
-        check("stat(\(own.path)): \(show(result)) size \(status.size) instead of \(own.bytes.count)",
-              result >= 0 && status.size == UInt64(own.bytes.count))
-        check("mode of \(own.path): \(octal(status.permissions)) instead of \(octal(own.mode))", status.permissions == own.mode)
+        check(
+            "stat(\(own.path)): \(show(result)) size \(status.size) instead of \(own.bytes.count)",
+            result >= 0 && status.size == UInt64(own.bytes.count))
+        check(
+            "mode of \(own.path): \(octal(status.permissions)) instead of \(octal(own.mode))",
+            status.permissions == own.mode)
     }
 
     private mutating func verify(_ own: Own, _ fd: Int32) {
         let (result, bytes) = Sys.contents(fd)
         guard result >= 0, bytes != own.bytes else { return check("read(\(own.path)): \(show(result))", result >= 0) }
         let first = zip(bytes, own.bytes).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-        fail("content of \(own.path): \(bytes.count) bytes instead of \(own.bytes.count), first difference at "
-            + (first.map(String.init) ?? "the end"))
+        fail(
+            "content of \(own.path): \(bytes.count) bytes instead of \(own.bytes.count), first difference at "
+                + (first.map(String.init) ?? "the end"))
     }
 
     private mutating func overwrite(_ at: Int) {
@@ -96,7 +101,8 @@ extension Worker {
         let length = random.below(owned[at].bytes.count * 2 + 2)
         expect("truncate(\(path), \(length))", Sys.truncate(path, length))
         let more = length - owned[at].bytes.count
-        owned[at].bytes = more > 0 ? owned[at].bytes + [UInt8](repeating: 0, count: more) : Array(owned[at].bytes.prefix(length))
+        owned[at].bytes =
+            more > 0 ? owned[at].bytes + [UInt8](repeating: 0, count: more) : Array(owned[at].bytes.prefix(length))
         limit(at)
     }
 
@@ -146,7 +152,9 @@ extension Worker {
         guard expect("link(\(path), \(other))", Sys.link(path, other)) else { return }
         let status = Sys.status(other).1
         check("nlink of \(other) is \(status.nlink)", status.nlink == 2)
-        with(other, O_WRONLY | O_APPEND) { worker, fd in worker.check("append through link", Sys.write(fd, [1, 2, 3]) == 3) }
+        with(other, O_WRONLY | O_APPEND) { worker, fd in
+            worker.check("append through link", Sys.write(fd, [1, 2, 3]) == 3)
+        }
         owned[at].bytes += [1, 2, 3]
         expect("unlink(\(path))", Sys.unlink(path))
         owned[at].path = other
@@ -183,7 +191,8 @@ extension Worker {
         let own = Own(path: freshPath(), bytes: someBytes(upTo: 5000), mode: 0o600)
         with(someDirectory(), O_TMPFILE | O_RDWR, own.mode) { worker, fd in
             worker.check("short write to a temporary file", Sys.write(fd, own.bytes) == own.bytes.count)
-            if worker.expect("publish \(own.path)", Sys.link("/proc/self/fd/\(fd)", own.path, flags: AT_SYMLINK_FOLLOW)) {
+            if worker.expect("publish \(own.path)", Sys.link("/proc/self/fd/\(fd)", own.path, flags: AT_SYMLINK_FOLLOW))
+            {
                 worker.owned.append(own)
             }
         }
@@ -208,7 +217,9 @@ extension Worker {
     private mutating func directory() {
         let (old, new) = (freshPath(), freshPath())
         guard expect("mkdir(\(old))", Sys.mkdir(old, 0o755)) else { return }
-        with(old.joined("inside"), O_CREAT | O_EXCL | O_WRONLY, 0o600) { worker, fd in worker.expect("write", Sys.write(fd, [1])) }
+        with(old.joined("inside"), O_CREAT | O_EXCL | O_WRONLY, 0o600) { worker, fd in
+            worker.expect("write", Sys.write(fd, [1]))
+        }
         check("rmdir of a directory that is not empty", Sys.rmdir(old) == -Int(ENOTEMPTY))
         guard expect("rename(\(old), \(new))", Sys.rename(old, new)) else { return }
         check("contents of \(new)", Sys.status(new.joined("inside")).1.size == 1)

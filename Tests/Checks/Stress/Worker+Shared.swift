@@ -38,7 +38,8 @@ extension Worker {
         expect("fstat(\(path))", status.0)
         guard status.1.isRegular else { return }
         if flags & O_ACCMODE == O_RDWR {
-            expect("write(\(path))", Sys.pwrite(file, random.bytes(random.below(2000)), at: Int64(random.below(10_000))))
+            expect(
+                "write(\(path))", Sys.pwrite(file, random.bytes(random.below(2000)), at: Int64(random.below(10_000))))
             if random.chance(30) { expect("ftruncate(\(path))", Sys.ftruncate(file, Int64(random.below(10_000)))) }
             if random.chance(20) { expect("fchmod(\(path))", Sys.fchmod(file, random.pick([0o644, 0o600, 0o755]))) }
         }
@@ -52,7 +53,9 @@ extension Worker {
         let (result, entries) = Sys.allEntries(Int32(fd))
         expect("readdir(\(place))", result)
         check("a name twice in \(place)", Set(entries.map(\.name)).count == entries.count || repeatedByRename(entries))
-        for entry in entries.prefix(20) where !entry.isDot { tolerate("lstat(\(place)/\(entry.name))", Sys.status(entry.name, at: Int32(fd)).0) }
+        for entry in entries.prefix(20) where !entry.isDot {
+            tolerate("lstat(\(place)/\(entry.name))", Sys.status(entry.name, at: Int32(fd)).0)
+        }
         Sys.close(Int32(fd))
     }
 

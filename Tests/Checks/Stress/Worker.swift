@@ -12,7 +12,8 @@ struct Worker {
 
     let index: Int
     let count: Int
-    /// The kernel's FUSE client then shows a link count of 0 for a while, if somebody lists the directory in the moment of an unlink(2) (docs/semantics.md).
+    /// The kernel's FUSE client then shows a link count of 0 for a while, if somebody lists the directory in the moment
+    /// of an unlink(2) (docs/semantics.md).
     let writesBack: Bool
     var random: Random
     var owned: [Own] = []

@@ -33,7 +33,9 @@ struct Arguments {
 
     /// The operands, when there are exactly so many and no option is left over.
     func rest(_ count: Int) -> [Name]? {
-        guard !bad, words.count == count, !words.contains(where: { $0.bytes.starts(with: "--".utf8) }) else { return nil }
+        guard !bad, words.count == count, !words.contains(where: { $0.bytes.starts(with: "--".utf8) }) else {
+            return nil
+        }
         return words
     }
 

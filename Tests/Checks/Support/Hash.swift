@@ -21,10 +21,16 @@ struct ContentHash {
 
     mutating func add(block: UInt64, _ bytes: UnsafeRawBufferPointer) {
         // Four lanes, so that the processor multiplies four words at a time.
-        var a: UInt64 = 1, b: UInt64 = 2, c: UInt64 = 3, d: UInt64 = 4, seen: UInt64 = 0
+        var a: UInt64 = 1
+        var b: UInt64 = 2
+        var c: UInt64 = 3
+        var d: UInt64 = 4
+        var seen: UInt64 = 0
         var i = 0
         while i + 32 <= bytes.count {
-            let w = unsafe (Self.word(bytes, i), Self.word(bytes, i + 8), Self.word(bytes, i + 16), Self.word(bytes, i + 24))
+            let w = unsafe (
+                Self.word(bytes, i), Self.word(bytes, i + 8), Self.word(bytes, i + 16), Self.word(bytes, i + 24)
+            )
             seen |= w.0 | w.1 | w.2 | w.3
             a = mix(a ^ w.0)
             b = mix(b ^ w.1)

@@ -1,4 +1,5 @@
-/// Whether this process has the machine's own user ids: in a user namespace nobody makes devices or sets `trusted.` attributes.
+/// Whether this process has the machine's own user ids: in a user namespace nobody makes devices or sets `trusted.`
+/// attributes.
 let isInInitialUserNamespace: Bool = {
     let file = Sys.open("/proc/self/uid_map", 0)
     guard file >= 0 else { return true }

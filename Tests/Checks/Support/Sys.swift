@@ -86,8 +86,10 @@ enum Sys {
     static func syncfs(_ fd: Int32) -> Int { cs_syncfs(fd) }
 
     /// copy_file_range(2); a nil offset is the descriptor's own position.
-    static func copyRange(_ from: Int32, _ offsetIn: Int64?, _ to: Int32, _ offsetOut: Int64?, _ count: Int,
-                          flags: UInt32 = 0) -> Int {
+    static func copyRange(
+        _ from: Int32, _ offsetIn: Int64?, _ to: Int32, _ offsetOut: Int64?, _ count: Int,
+        flags: UInt32 = 0
+    ) -> Int {
         var input = offsetIn ?? 0
         var output = offsetOut ?? 0
         return unsafe withUnsafeMutablePointer(to: &input) { i in
@@ -105,9 +107,10 @@ enum Sys {
 
     /// splice(2), which the Glibc module hides (see Constants.swift): found by name in the C library.
     static func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int {
-        typealias Function = @convention(c) (
-            Int32, UnsafeMutablePointer<Int64>?, Int32, UnsafeMutablePointer<Int64>?, Int, UInt32
-        ) -> Int
+        typealias Function =
+            @convention(c) (
+                Int32, UnsafeMutablePointer<Int64>?, Int32, UnsafeMutablePointer<Int64>?, Int, UInt32
+            ) -> Int
         guard let symbol = unsafe dlsym(nil, "splice") else { return -Int(ENOSYS) }
         let function = unsafe unsafeBitCast(symbol, to: Function.self)
         return answer(function(from, nil, to, nil, count, 0))

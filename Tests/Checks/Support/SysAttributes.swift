@@ -26,8 +26,10 @@ extension Sys {
     static func fchmod(_ fd: Int32, _ mode: UInt32) -> Int { cs_fchmod(fd, mode) }
 
     /// -1 keeps what is there.
-    static func chown(_ name: Name, _ uid: Int, _ gid: Int, flags: Int32 = AT_SYMLINK_NOFOLLOW,
-                      at dir: Int32 = AT_FDCWD) -> Int {
+    static func chown(
+        _ name: Name, _ uid: Int, _ gid: Int, flags: Int32 = AT_SYMLINK_NOFOLLOW,
+        at dir: Int32 = AT_FDCWD
+    ) -> Int {
         unsafe name.withPointer {
             unsafe cs_fchownat(dir, $0, UInt32(truncatingIfNeeded: uid), UInt32(truncatingIfNeeded: gid), flags)
         }
@@ -35,8 +37,10 @@ extension Sys {
 
     static func fchown(_ fd: Int32, _ uid: Int, _ gid: Int) -> Int { chown("", uid, gid, flags: AT_EMPTY_PATH, at: fd) }
 
-    static func utimens(_ name: Name, access: Moment, modify: Moment, flags: Int32 = AT_SYMLINK_NOFOLLOW,
-                        at dir: Int32 = AT_FDCWD) -> Int {
+    static func utimens(
+        _ name: Name, access: Moment, modify: Moment, flags: Int32 = AT_SYMLINK_NOFOLLOW,
+        at dir: Int32 = AT_FDCWD
+    ) -> Int {
         let times = [access.raw, modify.raw]
         return unsafe name.withPointer { n in
             unsafe times.withUnsafeBufferPointer { unsafe cs_utimensat(dir, n, $0.baseAddress, flags) }
@@ -54,7 +58,8 @@ extension Sys {
 
     // MARK: Extended attributes, never through a symlink; name "" is the descriptor itself
 
-    static func getxattr(_ name: Name, _ attribute: Name, size: Int = 65536, at dir: Int32 = AT_FDCWD) -> (Int, [UInt8]) {
+    static func getxattr(_ name: Name, _ attribute: Name, size: Int = 65536, at dir: Int32 = AT_FDCWD) -> (Int, [UInt8])
+    {
         var buffer = [UInt8](repeating: 0, count: max(size, 1))
         let result = unsafe name.withPointer { n in
             unsafe attribute.withPointer { a in
@@ -65,8 +70,10 @@ extension Sys {
         return (result, size == 0 ? [] : Array(buffer.prefix(max(0, result))))
     }
 
-    static func setxattr(_ name: Name, _ attribute: Name, _ value: [UInt8], _ flags: Int32 = 0,
-                         at dir: Int32 = AT_FDCWD) -> Int {
+    static func setxattr(
+        _ name: Name, _ attribute: Name, _ value: [UInt8], _ flags: Int32 = 0,
+        at dir: Int32 = AT_FDCWD
+    ) -> Int {
         unsafe name.withPointer { n in
             unsafe attribute.withPointer { a in
                 unsafe value.withUnsafeBytes { unsafe cs_setxattr_at(dir, n, a, $0.baseAddress, $0.count, flags) }

@@ -15,8 +15,10 @@ extension Sys {
         unsafe target.withPointer { t in unsafe name.withPointer { unsafe cs_symlinkat(t, dir, $0) } }
     }
 
-    static func link(_ old: Name, _ new: Name, flags: Int32 = 0, at dir: Int32 = AT_FDCWD,
-                     newDir: Int32? = nil) -> Int {
+    static func link(
+        _ old: Name, _ new: Name, flags: Int32 = 0, at dir: Int32 = AT_FDCWD,
+        newDir: Int32? = nil
+    ) -> Int {
         unsafe old.withPointer { o in unsafe new.withPointer { unsafe cs_linkat(dir, o, newDir ?? dir, $0, flags) } }
     }
 
@@ -33,8 +35,10 @@ extension Sys {
         unsafe name.withPointer { unsafe cs_unlinkat(dir, $0, AT_REMOVEDIR) }
     }
 
-    static func rename(_ old: Name, _ new: Name, _ flags: UInt32 = 0, at dir: Int32 = AT_FDCWD,
-                       newDir: Int32? = nil) -> Int {
+    static func rename(
+        _ old: Name, _ new: Name, _ flags: UInt32 = 0, at dir: Int32 = AT_FDCWD,
+        newDir: Int32? = nil
+    ) -> Int {
         unsafe old.withPointer { o in unsafe new.withPointer { unsafe cs_renameat2(dir, o, newDir ?? dir, $0, flags) } }
     }
 
@@ -70,10 +74,12 @@ extension Sys {
             while at + 19 <= result {
                 let length = unsafe Int(raw.loadUnaligned(fromByteOffset: at + 16, as: UInt16.self))
                 let name = unsafe raw[(at + 19)..<(at + length)].prefix { $0 != 0 }
-                unsafe found.append(Entry(name: Name(name),
-                                          ino: raw.loadUnaligned(fromByteOffset: at, as: UInt64.self),
-                                          kind: raw[at + 18],
-                                          offset: raw.loadUnaligned(fromByteOffset: at + 8, as: Int64.self)))
+                unsafe found.append(
+                    Entry(
+                        name: Name(name),
+                        ino: raw.loadUnaligned(fromByteOffset: at, as: UInt64.self),
+                        kind: raw[at + 18],
+                        offset: raw.loadUnaligned(fromByteOffset: at + 8, as: Int64.self)))
                 at += length
             }
         }

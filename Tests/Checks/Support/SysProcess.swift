@@ -63,7 +63,8 @@ extension Sys {
 
     /// fcntl(2) with a lock; answers also what F_GETLK says of the type of the lock in the way.
     static func lock(_ fd: Int32, _ command: Int32, _ type: Int32, start: Int = 0, length: Int = 0) -> (Int, Int16) {
-        var description = Glibc.flock(l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: start, l_len: length, l_pid: 0)
+        var description = Glibc.flock(
+            l_type: Int16(type), l_whence: Int16(SEEK_SET), l_start: start, l_len: length, l_pid: 0)
         let result = unsafe answer(Int(fcntl(fd, command, &description)))
         return (result, description.l_type)
     }
@@ -121,9 +122,11 @@ extension Sys {
             while at + 16 <= raw.count {
                 let length = unsafe Int(raw.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self))
                 let name = unsafe Name(raw[(at + 16)..<(at + 16 + length)].prefix { $0 != 0 })
-                unsafe found.append(Event(mask: raw.loadUnaligned(fromByteOffset: at + 4, as: UInt32.self),
-                                          cookie: raw.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self),
-                                          name: name))
+                unsafe found.append(
+                    Event(
+                        mask: raw.loadUnaligned(fromByteOffset: at + 4, as: UInt32.self),
+                        cookie: raw.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self),
+                        name: name))
                 at += 16 + length
             }
             return found
@@ -146,7 +149,9 @@ extension Sys {
 
 extension Sys {
     /// A listening socket of that name: its descriptor.
-    static func bindSocket(_ name: Name) -> Int { unsafe withSocket(name) { unsafe bind($0, $1, $2) == 0 ? listen($0, 4) : -1 } }
+    static func bindSocket(_ name: Name) -> Int {
+        unsafe withSocket(name) { unsafe bind($0, $1, $2) == 0 ? listen($0, 4) : -1 }
+    }
 
     /// 0 when somebody listens there.
     static func connectSocket(_ name: Name) -> Int {

@@ -63,8 +63,9 @@ struct Facts {
             while start < bytes.count {
                 let end = min(start + block, bytes.count)
                 unsafe bytes.withUnsafeBytes {
-                    unsafe hash.add(block: UInt64((position + start) / block),
-                                    UnsafeRawBufferPointer(rebasing: $0[start..<end]))
+                    unsafe hash.add(
+                        block: UInt64((position + start) / block),
+                        UnsafeRawBufferPointer(rebasing: $0[start..<end]))
                 }
                 start = end
             }

@@ -62,8 +62,9 @@ enum Manifest {
     private static func openWithoutTouching(_ path: Name) -> Int {
         let directory = O_RDONLY | O_DIRECTORY | O_NOATIME
         if Sys.unshare(CLONE_NEWNS) >= 0,
-           Sys.mount(nil, "/", MS_REC | MS_PRIVATE) >= 0,
-           Sys.mount(path, path, MS_BIND) >= 0 {
+            Sys.mount(nil, "/", MS_REC | MS_PRIVATE) >= 0,
+            Sys.mount(path, path, MS_BIND) >= 0
+        {
             _ = Sys.mount(nil, path, MS_REMOUNT | MS_BIND | MS_NOATIME)
         }
         let fd = Sys.open(path, directory)

@@ -79,7 +79,9 @@ let aclCases: [Case] = [
 
     Case("acl-default") { make in
         make.dir("d", mode: 0o777)
-        make.xattr("d", ACL.default, ACL.bytes([.owner(7), .user(1000, 6), .group(5), .namedGroup(4242, 7), .mask(7), .other(4)]))
+        make.xattr(
+            "d", ACL.default,
+            ACL.bytes([.owner(7), .user(1000, 6), .group(5), .namedGroup(4242, 7), .mask(7), .other(4)]))
         make.dir("minimal", mode: 0o777)
         make.xattr("minimal", ACL.default, ACL.bytes([.owner(7), .group(5), .other(0)]))
         make.dir("d/old")
@@ -146,14 +148,15 @@ enum ACL {
     static func bytes(_ entries: [Entry]) -> [UInt8] {
         var out: [UInt8] = [2, 0, 0, 0]
         for entry in entries {
-            let (tag, permissions, id): (UInt16, UInt16, UInt32) = switch entry {
-            case .owner(let p): (0x01, p, .max)
-            case .user(let id, let p): (0x02, p, id)
-            case .group(let p): (0x04, p, .max)
-            case .namedGroup(let id, let p): (0x08, p, id)
-            case .mask(let p): (0x10, p, .max)
-            case .other(let p): (0x20, p, .max)
-            }
+            let (tag, permissions, id): (UInt16, UInt16, UInt32) =
+                switch entry {
+                case .owner(let p): (0x01, p, .max)
+                case .user(let id, let p): (0x02, p, id)
+                case .group(let p): (0x04, p, .max)
+                case .namedGroup(let id, let p): (0x08, p, id)
+                case .mask(let p): (0x10, p, .max)
+                case .other(let p): (0x20, p, .max)
+                }
             for value in [tag, permissions] { out += [UInt8(value & 0xff), UInt8(value >> 8)] }
             for shift in [0, 8, 16, 24] as [UInt32] { out.append(UInt8((id >> shift) & 0xff)) }
         }

@@ -24,7 +24,9 @@ let copyUpCases: [Case] = [
     },
 
     Case("copy-up-opened-before") { make in
-        for name in ["write", "append", "truncate", "unlink", "chmod", "rename", "map"] { make.file(Name(name.utf8), "content from before") }
+        for name in ["write", "append", "truncate", "unlink", "chmod", "rename", "map"] {
+            make.file(Name(name.utf8), "content from before")
+        }
     } body: { scene in
         // Readers that were there first see what writers do later.
         for name: Name in ["write", "append", "truncate", "unlink", "chmod", "rename", "map"] {
@@ -39,7 +41,9 @@ let copyUpCases: [Case] = [
                 case "rename": scene.rename(name, "renamed")
                 default:
                     scene.opened(name, O_RDWR) { fd in
-                        scene.mapped("mmap", fd, 4096, PROT_READ | PROT_WRITE, MAP_SHARED) { $0.store(Array("MAPPED".utf8), at: 4) }
+                        scene.mapped("mmap", fd, 4096, PROT_READ | PROT_WRITE, MAP_SHARED) {
+                            $0.store(Array("MAPPED".utf8), at: 4)
+                        }
                     }
                 }
                 scene.read(reader, 100)
@@ -153,7 +157,11 @@ let copyUpCases: [Case] = [
             let pid = Sys.fork()
             if pid == 0 {
                 let fd = Sys.open("f", O_RDWR)
-                let written = fd < 0 ? fd : Sys.pwrite(Int32(fd), Array(repeating: UInt8(0x41 + index), count: 1000), at: Int64(index * 100_000))
+                let written =
+                    fd < 0
+                    ? fd
+                    : Sys.pwrite(
+                        Int32(fd), Array(repeating: UInt8(0x41 + index), count: 1000), at: Int64(index * 100_000))
                 exit(written == 1000 ? 0 : 1)
             }
             children.append(pid)
@@ -220,30 +228,50 @@ private let copyUpActions: [(String, @Sendable (Scene, Name) -> Void)] = [
     ("open-write", { scene, name in scene.opened(name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW) { _ in } }),
     ("open-trunc", { scene, name in scene.opened(name, O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOFOLLOW) { _ in } }),
     ("write", { scene, name in scene.opened(name, O_RDWR | O_NOFOLLOW) { scene.write($0, "WRITE") } }),
-    ("append", { scene, name in scene.opened(name, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOFOLLOW) { scene.write($0, "APPEND") } }),
-    ("fallocate", { scene, name in scene.opened(name, O_RDWR | O_NOFOLLOW) { scene.fallocate($0, 0, 0, 6000) } }),
-    ("map", { scene, name in
-        scene.opened(name, O_RDWR | O_NOFOLLOW) { fd in
-            scene.mapped("mmap", fd, 4096, PROT_READ | PROT_WRITE, MAP_SHARED) { if Sys.status(fd: fd).1.isRegular { $0.store([0x4d], at: 1) } }
+    (
+        "append",
+        { scene, name in scene.opened(name, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOFOLLOW) { scene.write($0, "APPEND") }
         }
-    }),
+    ),
+    ("fallocate", { scene, name in scene.opened(name, O_RDWR | O_NOFOLLOW) { scene.fallocate($0, 0, 0, 6000) } }),
+    (
+        "map",
+        { scene, name in
+            scene.opened(name, O_RDWR | O_NOFOLLOW) { fd in
+                scene.mapped("mmap", fd, 4096, PROT_READ | PROT_WRITE, MAP_SHARED) {
+                    if Sys.status(fd: fd).1.isRegular { $0.store([0x4d], at: 1) }
+                }
+            }
+        }
+    ),
     ("fchmod", { scene, name in scene.opened(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { scene.fchmod($0, 0o601) } }),
     ("fchown", { scene, name in scene.opened(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { scene.fchown($0, 9, 9) } }),
     ("link", { scene, name in scene.link(name, Name(name.bytes + Array("-new".utf8))) }),
-    ("rename", { scene, name in
-        let other = Name(name.bytes + Array("-moved".utf8))
-        scene.rename(name, other)
-        scene.stat(other)
-        scene.rename(other, name)
-    }),
-    ("exchange", { scene, name in
-        let other = Name(name.bytes + Array("-other".utf8))
-        scene.make.file(other, "other")
-        scene.rename(name, other, RENAME_EXCHANGE)
-        scene.contents(name)
-        scene.rename(name, other, RENAME_EXCHANGE)
-    }),
-    ("flags", { scene, name in
-        scene.opened(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) { scene.result("setflags", min(0, Sys.setflags($0, Sys.getflags($0).1 | FS_NODUMP_FL))) }
-    }),
+    (
+        "rename",
+        { scene, name in
+            let other = Name(name.bytes + Array("-moved".utf8))
+            scene.rename(name, other)
+            scene.stat(other)
+            scene.rename(other, name)
+        }
+    ),
+    (
+        "exchange",
+        { scene, name in
+            let other = Name(name.bytes + Array("-other".utf8))
+            scene.make.file(other, "other")
+            scene.rename(name, other, RENAME_EXCHANGE)
+            scene.contents(name)
+            scene.rename(name, other, RENAME_EXCHANGE)
+        }
+    ),
+    (
+        "flags",
+        { scene, name in
+            scene.opened(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) {
+                scene.result("setflags", min(0, Sys.setflags($0, Sys.getflags($0).1 | FS_NODUMP_FL)))
+            }
+        }
+    ),
 ]

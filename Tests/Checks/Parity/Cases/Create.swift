@@ -49,8 +49,12 @@ let createCases: [Case] = [
         func fill(_ who: Name) {
             for parent: Name in ["plain", "setgid", "setgid/old"] {
                 scene.with("in \(parent)") {
-                    scene.opened(parent.joined(Name("file-".utf8 + who.bytes)), O_CREAT | O_RDWR, 0o2775) { scene.fstat($0) }
-                    scene.opened(parent.joined(Name("plain-".utf8 + who.bytes)), O_CREAT | O_RDWR, 0o664) { scene.fstat($0) }
+                    scene.opened(parent.joined(Name("file-".utf8 + who.bytes)), O_CREAT | O_RDWR, 0o2775) {
+                        scene.fstat($0)
+                    }
+                    scene.opened(parent.joined(Name("plain-".utf8 + who.bytes)), O_CREAT | O_RDWR, 0o664) {
+                        scene.fstat($0)
+                    }
                     let names = ["dir-", "fifo-", "link-"].map { parent.joined(Name($0.utf8 + who.bytes)) }
                     scene.mkdir(names[0], 0o755)
                     scene.mknod(names[1], kindFifo | 0o644)

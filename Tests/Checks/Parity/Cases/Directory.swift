@@ -8,8 +8,10 @@ let directoryCases: [Case] = [
         make.symlink("d", "sd")
         make.symlink("gone", "dangling")
     } body: { scene in
-        for name: Name in ["new", "new", "slash/", "f", "d", "d/", "d/.", "d/..", "sd", "dangling", "f/x", "gone/x", ".",
-                           "..", "/", "", "d/inner", "sd/through", "deep/er"] {
+        for name: Name in [
+            "new", "new", "slash/", "f", "d", "d/", "d/.", "d/..", "sd", "dangling", "f/x", "gone/x", ".",
+            "..", "/", "", "d/inner", "sd/through", "deep/er",
+        ] {
             scene.mkdir(name)
         }
         for mode in [0, 0o700, 0o777, 0o1777, 0o2755, 0o4755, 0o7777] as [UInt32] {
@@ -33,8 +35,10 @@ let directoryCases: [Case] = [
         make.dir("times/inner")
         make.dir("cwd")
     } body: { scene in
-        for name: Name in ["full", "full/", "f", "f/", "s", "s/", "none", "none/x", "f/x", "dot/.", "dot/..", ".", "..", "",
-                           "/", "empty", "empty", "slash/"] {
+        for name: Name in [
+            "full", "full/", "f", "f/", "s", "s/", "none", "none/x", "f/x", "dot/.", "dot/..", ".", "..", "",
+            "/", "empty", "empty", "slash/",
+        ] {
             scene.rmdir(name)
         }
         scene.timeEffects("rmdir", of: ["times"]) { scene.rmdir("times/inner") }
@@ -64,8 +68,10 @@ let directoryCases: [Case] = [
         make.node("sock", kindSocket | 0o600)
         make.node("null", kindCharacter | 0o600, 0x103)
     } body: { scene in
-        for name: Name in ["d", "d/", ".", "..", "", "none", "none/x", "slash/", "slash/x", "sd/", "sd", "dangling", "p", "sock",
-                           "null", "f", "f"] {
+        for name: Name in [
+            "d", "d/", ".", "..", "", "none", "none/x", "slash/", "slash/x", "sd/", "sd", "dangling", "p", "sock",
+            "null", "f", "f",
+        ] {
             scene.unlink(name)
         }
         scene.timeEffects("unlink of one of two names", of: ["times2", "."]) { scene.unlink("times") }

@@ -13,7 +13,9 @@ let filesystemCases: [Case] = [
                 scene.result("fstatfs", result)
                 scene.result("name length", Int(status.namelen))
                 scene.yes("sizes", status.bsize > 0 && status.frsize > 0 && status.blocks > 0)
-                scene.yes("free within all", status.bavail <= status.bfree && status.bfree <= status.blocks && status.bfree > 0)
+                scene.yes(
+                    "free within all",
+                    status.bavail <= status.bfree && status.bfree <= status.blocks && status.bfree > 0)
                 scene.yes("files", status.files >= status.ffree && status.files > 0)
                 scene.yes("read-only", status.flags & 1 != 0)
             }

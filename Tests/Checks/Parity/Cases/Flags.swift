@@ -18,7 +18,9 @@ let flagCases: [Case] = [
             }
         }
         scene.opened("f", O_PATH) { scene.result("getflags of O_PATH", Sys.getflags($0).0) }
-        scene.asUser(1000) { scene.opened("f", O_RDONLY) { scene.result("setflags as user", Sys.setflags($0, FS_NODUMP_FL)) } }
+        scene.asUser(1000) {
+            scene.opened("f", O_RDONLY) { scene.result("setflags as user", Sys.setflags($0, FS_NODUMP_FL)) }
+        }
     },
 
     Case("flags-append") { make in
@@ -27,7 +29,9 @@ let flagCases: [Case] = [
         make.file("d/old", "x")
     } body: { scene in
         scene.flagged("f", FS_APPEND_FL) {
-            for flags in [O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_APPEND | O_TRUNC] { _ = scene.open("f", flags).map { Sys.close($0) } }
+            for flags in [O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_APPEND | O_TRUNC] {
+                _ = scene.open("f", flags).map { Sys.close($0) }
+            }
             scene.opened("f", O_WRONLY | O_APPEND) { fd in
                 scene.write(fd, "+")
                 scene.ftruncate(fd, 0)
@@ -53,7 +57,9 @@ let flagCases: [Case] = [
         make.file("d/old", "x")
     } body: { scene in
         scene.flagged("f", FS_IMMUTABLE_FL) {
-            for flags in [O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_APPEND, O_RDONLY | O_TRUNC] { _ = scene.open("f", flags).map { Sys.close($0) } }
+            for flags in [O_RDONLY, O_WRONLY, O_RDWR, O_WRONLY | O_APPEND, O_RDONLY | O_TRUNC] {
+                _ = scene.open("f", flags).map { Sys.close($0) }
+            }
             scene.contents("f")
             changeAll(scene, "f")
             scene.access("f", W_OK)

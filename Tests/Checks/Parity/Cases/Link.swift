@@ -14,10 +14,12 @@ let linkCases: [Case] = [
         make.node("p", kindFifo | 0o600)
         make.node("null", kindCharacter | 0o600, 0x103)
     } body: { scene in
-        for (old, new) in [("f", "l1"), ("f", "d/l2"), ("d/inner", "l3"), ("f", "there"), ("f", "f"), ("f", "d"), ("f", "s"),
-                           ("f", "dangling"), ("d", "ld"), ("none", "l4"), ("f", "none/l"), ("f", "f/l"), ("s", "ls"),
-                           ("dangling", "ldangling"), ("p", "lp"), ("null", "lnull"), ("f", "slash/"), ("f/", "l5"),
-                           ("sd", "lsd"), ("sd/", "l6"), ("", "l7"), ("f", ""), ("f", "."), (".", "l8")] as [(Name, Name)] {
+        for (old, new) in [
+            ("f", "l1"), ("f", "d/l2"), ("d/inner", "l3"), ("f", "there"), ("f", "f"), ("f", "d"), ("f", "s"),
+            ("f", "dangling"), ("d", "ld"), ("none", "l4"), ("f", "none/l"), ("f", "f/l"), ("s", "ls"),
+            ("dangling", "ldangling"), ("p", "lp"), ("null", "lnull"), ("f", "slash/"), ("f/", "l5"),
+            ("sd", "lsd"), ("sd/", "l6"), ("", "l7"), ("f", ""), ("f", "."), (".", "l8"),
+        ] as [(Name, Name)] {
             scene.link(old, new)
         }
         scene.link("s", "followed", flags: AT_SYMLINK_FOLLOW)
@@ -87,15 +89,20 @@ let linkCases: [Case] = [
         make.dir("d")
         make.symlink("f", "s")
     } body: { scene in
-        for (name, flags) in [("f", O_RDONLY), ("f", O_PATH), ("d", O_RDONLY), ("s", O_PATH | O_NOFOLLOW)] as [(Name, Int32)] {
+        for (name, flags) in [("f", O_RDONLY), ("f", O_PATH), ("d", O_RDONLY), ("s", O_PATH | O_NOFOLLOW)]
+            as [(Name, Int32)]
+        {
             scene.opened(name, flags) { fd in
-                scene.result("linkat(AT_EMPTY_PATH)", Sys.link("", "new-\(name)-\(flags)", flags: AT_EMPTY_PATH, at: fd, newDir: AT_FDCWD))
+                scene.result(
+                    "linkat(AT_EMPTY_PATH)",
+                    Sys.link("", "new-\(name)-\(flags)", flags: AT_EMPTY_PATH, at: fd, newDir: AT_FDCWD))
                 scene.result("linkat(empty)", Sys.link("", "none", at: fd, newDir: AT_FDCWD))
             }
         }
         scene.opened("f", O_RDWR) { fd in
             scene.unlink("f")
-            scene.result("linkat of the unlinked", Sys.link("", "revived", flags: AT_EMPTY_PATH, at: fd, newDir: AT_FDCWD))
+            scene.result(
+                "linkat of the unlinked", Sys.link("", "revived", flags: AT_EMPTY_PATH, at: fd, newDir: AT_FDCWD))
             scene.fstat(fd)
         }
         scene.list(".")
@@ -133,16 +140,21 @@ let linkCases: [Case] = [
         make.dir("d")
     } body: { scene in
         let targets: [(Name, Name)] = [
-            ("plain", "t"), ("relative", "../x/y"), ("absolute", "/nowhere/at/all"), ("dots", "../../../.."), ("bytes", Name([0xff, 0x0a, 0x80])),
-            ("long255", .repeating(0x61, 255)), ("long1000", .repeating(0x62, 1000)), ("long4000", .repeating(0x63, 4000)),
-            ("long4094", .repeating(0x64, 4094)), ("long4095", .repeating(0x65, 4095)), ("long4096", .repeating(0x66, 4096)), ("none", ""),
+            ("plain", "t"), ("relative", "../x/y"), ("absolute", "/nowhere/at/all"), ("dots", "../../../.."),
+            ("bytes", Name([0xff, 0x0a, 0x80])),
+            ("long255", .repeating(0x61, 255)), ("long1000", .repeating(0x62, 1000)),
+            ("long4000", .repeating(0x63, 4000)),
+            ("long4094", .repeating(0x64, 4094)), ("long4095", .repeating(0x65, 4095)),
+            ("long4096", .repeating(0x66, 4096)), ("none", ""),
         ]
         for (name, target) in targets {
             scene.symlink(target, name)
             scene.stat(name)
             scene.readlink(name)
         }
-        for name: Name in ["there", "d", "d/", "d/in", "gone/x", "there/x", "slash/", "", ".", "plain"] { scene.symlink("t", name) }
+        for name: Name in ["there", "d", "d/", "d/in", "gone/x", "there/x", "slash/", "", ".", "plain"] {
+            scene.symlink("t", name)
+        }
         scene.timeEffects("symlink", of: ["d"]) { scene.symlink("t", "d/times") }
         scene.list("d")
     },
@@ -172,8 +184,10 @@ let linkCases: [Case] = [
         for i in 2...45 { make.symlink("chain\(i - 1)", "chain\(i)") }
     } body: { scene in
         // Between 20 and 40 links the kernel may count a retry of the walk twice, and then say ELOOP.
-        for name: Name in ["to-d/e/f", "d/to-f", "to-d/to-f", "d/around/f", "to-d/around/../e/f", "loop1", "loop1/x", "chain1",
-                           "chain18", "chain40", "chain41", "to-d/", "to-d/.", "to-d/none"] {
+        for name: Name in [
+            "to-d/e/f", "d/to-f", "to-d/to-f", "d/around/f", "to-d/around/../e/f", "loop1", "loop1/x", "chain1",
+            "chain18", "chain40", "chain41", "to-d/", "to-d/.", "to-d/none",
+        ] {
             scene.stat(name, flags: 0)
             scene.contents(name)
         }

@@ -116,7 +116,8 @@ let lockCases: [Case] = [
             turns.hand()
             Sys.sleep(milliseconds: 100)
             Sys.alarm(milliseconds: 3000)
-            scene.result("parent wants 1, which the child has", Sys.lock(fd, F_SETLKW, Int32(F_WRLCK), start: 1, length: 1).0)
+            scene.result(
+                "parent wants 1, which the child has", Sys.lock(fd, F_SETLKW, Int32(F_WRLCK), start: 1, length: 1).0)
             scene.result("parent unlocks 0", Sys.lock(fd, F_SETLK, Int32(F_UNLCK), start: 0, length: 1).0)
             turns.wait()
         } child: { turns in
@@ -138,7 +139,8 @@ let lockCases: [Case] = [
         scene.note("test", "\(Sys.lock(a, F_OFD_GETLK, Int32(F_RDLCK), start: 5, length: 1).1)")
         scene.result("process lock against it", Sys.lock(a, F_SETLK, Int32(F_WRLCK), start: 6, length: 1).0)
         Sys.close(b)
-        scene.result("first, after close of the second", Sys.lock(a, F_OFD_SETLK, Int32(F_WRLCK), start: 0, length: 0).0)
+        scene.result(
+            "first, after close of the second", Sys.lock(a, F_OFD_SETLK, Int32(F_WRLCK), start: 0, length: 0).0)
     },
 
     // The lock belongs to the object, whichever layer its data come from.

@@ -6,8 +6,10 @@ let mapCases: [Case] = [
         make.file("f", bytes: (0..<10000).map { UInt8(truncatingIfNeeded: $0 / 13) })
     } body: { scene in
         for (access, protection, flags) in [
-            (O_RDONLY, PROT_READ, MAP_SHARED), (O_RDONLY, PROT_READ, MAP_PRIVATE), (O_RDONLY, PROT_READ | PROT_WRITE, MAP_PRIVATE),
-            (O_RDONLY, PROT_READ | PROT_WRITE, MAP_SHARED), (O_WRONLY, PROT_READ, MAP_SHARED), (O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED),
+            (O_RDONLY, PROT_READ, MAP_SHARED), (O_RDONLY, PROT_READ, MAP_PRIVATE),
+            (O_RDONLY, PROT_READ | PROT_WRITE, MAP_PRIVATE),
+            (O_RDONLY, PROT_READ | PROT_WRITE, MAP_SHARED), (O_WRONLY, PROT_READ, MAP_SHARED),
+            (O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED),
             (O_RDONLY, PROT_READ | PROT_EXEC, MAP_PRIVATE), (O_PATH, PROT_READ, MAP_PRIVATE),
         ] {
             scene.opened("f", access) { fd in
@@ -19,7 +21,9 @@ let mapCases: [Case] = [
             }
         }
         scene.opened("f", O_RDONLY) { fd in
-            scene.mapped("mmap at 4096", fd, 4096, PROT_READ, MAP_SHARED, offset: 4096) { scene.note("bytes", showBytes($0.bytes(0..<4096))) }
+            scene.mapped("mmap at 4096", fd, 4096, PROT_READ, MAP_SHARED, offset: 4096) {
+                scene.note("bytes", showBytes($0.bytes(0..<4096)))
+            }
             scene.mapped("mmap unaligned", fd, 4096, PROT_READ, MAP_SHARED, offset: 100) { _ in }
             scene.mapped("mmap of nothing", fd, 0, PROT_READ, MAP_SHARED) { _ in }
         }
@@ -153,8 +157,10 @@ let mapCases: [Case] = [
 ]
 
 extension Scene {
-    func mapped(_ what: String, _ fd: Int32, _ length: Int, _ protection: Int32, _ flags: Int32, offset: Int = 0,
-                _ body: (borrowing Mapping) -> Void) {
+    func mapped(
+        _ what: String, _ fd: Int32, _ length: Int, _ protection: Int32, _ flags: Int32, offset: Int = 0,
+        _ body: (borrowing Mapping) -> Void
+    ) {
         switch Mapping.make(fd, length, protection, flags, offset: offset) {
         case .mapped(let map):
             note(what, "ok")

@@ -28,7 +28,9 @@ let modeCases: [Case] = [
         make.dir("d")
         make.file("unreadable", "secret", mode: 0)
     } body: { scene in
-        for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("unreadable", O_RDONLY)] as [(Name, Int32)] {
+        for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("unreadable", O_RDONLY)]
+            as [(Name, Int32)]
+        {
             scene.opened(name, flags) { fd in
                 for mode in [0o600, 0o4711, 0] as [UInt32] {
                     scene.fchmod(fd, mode)

@@ -136,7 +136,10 @@ let nameCases: [Case] = [
         make.file("a/f", "x")
         make.symlink("a/b/c", "s")
     } body: { scene in
-        for path: Name in ["a/..", "a/b/../f", "a/b/c/../../f", "s/..", "s/../../f", "a/./b/.", "a//b///c", "./a/b/..", "a/none/..", "a/f/.."] {
+        for path: Name in [
+            "a/..", "a/b/../f", "a/b/c/../../f", "s/..", "s/../../f", "a/./b/.", "a//b///c", "./a/b/..", "a/none/..",
+            "a/f/..",
+        ] {
             scene.stat(path)
         }
         scene.sameObject("a/b/c/..", "a/b")
@@ -156,7 +159,9 @@ let nameCases: [Case] = [
         make.file(Name([0xc3, 0xa9]), "NFC")
         make.file(Name([0x65, 0xcc, 0x81]), "NFD")
     } body: { scene in
-        for name: Name in ["Name", "name", "NAME", Name([0xc3, 0xa9]), Name([0x65, 0xcc, 0x81])] { scene.contents(name) }
+        for name: Name in ["Name", "name", "NAME", Name([0xc3, 0xa9]), Name([0x65, 0xcc, 0x81])] {
+            scene.contents(name)
+        }
         scene.unlink("name")
         scene.unlink(Name([0xc3, 0xa9]))
         scene.list(".")
@@ -164,8 +169,10 @@ let nameCases: [Case] = [
 ]
 
 private let oddNames: [Name] = [
-    " ", "-", "-rf", "*", "...", ".hidden", "..hidden", "a b", "tab\there", "new\nline", "\n", "quote'\"", "back\\slash", "$(x)", "a:b", "a,b", "a=b",
-    Name([0xff]), Name([0x80, 0x81]), Name([1]), Name([0x7f]), Name([0xc3]), "\u{1F600}", "con", "~", "#work", "index", "overlay", "upperdir",
+    " ", "-", "-rf", "*", "...", ".hidden", "..hidden", "a b", "tab\there", "new\nline", "\n", "quote'\"",
+    "back\\slash", "$(x)", "a:b", "a,b", "a=b",
+    Name([0xff]), Name([0x80, 0x81]), Name([1]), Name([0x7f]), Name([0xc3]), "\u{1F600}", "con", "~", "#work", "index",
+    "overlay", "upperdir",
 ]
 
 private func deepName(_ level: Int) -> Name { Name(Array("\(level)-".utf8) + Array(repeating: 0x64, count: 200)) }

@@ -8,7 +8,8 @@ let nodeCases: [Case] = [
         make.symlink("gone", "dangling")
     } body: { scene in
         let kinds: [(UInt32, UInt64)] = [
-            (kindFifo, 0), (kindSocket, 0), (kindRegular, 0), (0, 0), (kindCharacter, 0x103), (kindCharacter, 0x5), (kindBlock, 0x3c00),
+            (kindFifo, 0), (kindSocket, 0), (kindRegular, 0), (0, 0), (kindCharacter, 0x103), (kindCharacter, 0x5),
+            (kindBlock, 0x3c00),
             (kindBlock, 0), (kindCharacter, 0xfff_fff0_0fff), (kindDirectory, 0), (kindSymlink, 0), (kindFifo, 0x103),
         ]
         for (index, (kind, device)) in kinds.enumerated() {
@@ -18,7 +19,9 @@ let nodeCases: [Case] = [
                 scene.stat(name)
             }
         }
-        for name: Name in ["there", "d", "dangling", "d/", "none/x", "there/x", "slash/", "", "."] { scene.mknod(name, kindFifo | 0o600) }
+        for name: Name in ["there", "d", "dangling", "d/", "none/x", "there/x", "slash/", "", "."] {
+            scene.mknod(name, kindFifo | 0o600)
+        }
         scene.asUser(1000) {
             scene.mknod("user", kindFifo | 0o600)
             scene.mknod("user", kindCharacter | 0o600, 0x103)

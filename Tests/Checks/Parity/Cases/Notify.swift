@@ -56,12 +56,15 @@ private let everything: UInt32 = 0xfff
 private func step(_ scene: Scene, _ fd: Int32, _ what: String, _ body: () -> Void) {
     body()
     let names: [(Int32, String)] = [
-        (IN_ACCESS, "access"), (IN_MODIFY, "modify"), (IN_ATTRIB, "attrib"), (IN_CLOSE_WRITE, "close-write"), (IN_CLOSE_NOWRITE, "close"),
-        (IN_OPEN, "open"), (IN_MOVED_FROM, "moved-from"), (IN_MOVED_TO, "moved-to"), (IN_CREATE, "create"), (IN_DELETE, "delete"),
+        (IN_ACCESS, "access"), (IN_MODIFY, "modify"), (IN_ATTRIB, "attrib"), (IN_CLOSE_WRITE, "close-write"),
+        (IN_CLOSE_NOWRITE, "close"),
+        (IN_OPEN, "open"), (IN_MOVED_FROM, "moved-from"), (IN_MOVED_TO, "moved-to"), (IN_CREATE, "create"),
+        (IN_DELETE, "delete"),
         (IN_DELETE_SELF, "delete-self"), (IN_MOVE_SELF, "move-self"), (IN_IGNORED, "ignored"), (Int32(IN_ISDIR), "dir"),
     ]
     let events = Sys.events(fd).map { event in
-        names.filter { event.mask & UInt32($0.0) != 0 }.map(\.1).joined(separator: "|") + (event.name.isEmpty ? "" : ":\(event.name)")
+        names.filter { event.mask & UInt32($0.0) != 0 }.map(\.1).joined(separator: "|")
+            + (event.name.isEmpty ? "" : ":\(event.name)")
     }
     scene.note("events of \(what)", events.joined(separator: " "))
 }

@@ -3,8 +3,10 @@ import Glibc
 /// open(2): every kind of object with every combination of flags that means something.
 let openCases: [Case] = [
     Case("open-flags", setup: openFixture) { scene in
-        let targets: [Name] = ["f", "d", "sf", "sd", "dangling", "loop", "missing", "sock", "fifo", "f/", "d/", "d/.",
-                               "sf/", "sd/", "missing/", "f/x", "dangling/x", ""]
+        let targets: [Name] = [
+            "f", "d", "sf", "sd", "dangling", "loop", "missing", "sock", "fifo", "f/", "d/", "d/.",
+            "sf/", "sd/", "missing/", "f/x", "dangling/x", "",
+        ]
         let extras: [Int32] = [
             0, O_NOFOLLOW, O_DIRECTORY, O_DIRECTORY | O_NOFOLLOW, O_PATH, O_PATH | O_NOFOLLOW, O_PATH | O_DIRECTORY,
             O_NOATIME, O_SYNC, O_DSYNC, O_APPEND, O_TRUNC, O_APPEND | O_TRUNC, O_CREAT, O_CREAT | O_NOFOLLOW,

@@ -23,7 +23,9 @@ let ownerCases: [Case] = [
 
     Case("chown-clears-setid") { make in
         for mode in [0o4755, 0o2755, 0o2644, 0o6777, 0o7777] as [UInt32] {
-            for name in ["owner", "group", "none", "same", "user"] { make.file("\(name)-\(String(mode, radix: 8))", "x", mode: mode) }
+            for name in ["owner", "group", "none", "same", "user"] {
+                make.file("\(name)-\(String(mode, radix: 8))", "x", mode: mode)
+            }
             make.dir("dir-\(String(mode, radix: 8))", mode: mode)
         }
     } body: { scene in
@@ -47,7 +49,9 @@ let ownerCases: [Case] = [
         make.dir("d")
         make.symlink("f", "s")
     } body: { scene in
-        for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("s", O_PATH | O_NOFOLLOW)] as [(Name, Int32)] {
+        for (name, flags) in [
+            ("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("s", O_PATH | O_NOFOLLOW),
+        ] as [(Name, Int32)] {
             scene.opened(name, flags) { fd in
                 scene.fchown(fd, 7, 8)
                 scene.fstat(fd)

@@ -99,7 +99,9 @@ let permissionCases: [Case] = [
         make.dir("d", mode: 0o777)
     } body: { scene in
         scene.asUser(1000) {
-            for name: Name in ["root600", "root644", "root666", "setuid", "fifo", "mine"] { scene.link(name, Name("d/".utf8 + name.bytes)) }
+            for name: Name in ["root600", "root644", "root666", "setuid", "fifo", "mine"] {
+                scene.link(name, Name("d/".utf8 + name.bytes))
+            }
         }
         scene.list("d")
     },
@@ -129,7 +131,8 @@ let permissionCases: [Case] = [
 ]
 
 private let permissionNames: [Name] = [
-    "f-000", "f-400", "f-200", "f-100", "f-644", "f-040", "f-004", "f-640", "f-755", "f-root", "f-root755", "d0", "d-x", "d-r", "d-777", "d-555", "sym",
+    "f-000", "f-400", "f-200", "f-100", "f-644", "f-040", "f-004", "f-640", "f-755", "f-root", "f-root755", "d0", "d-x",
+    "d-r", "d-777", "d-555", "sym",
 ]
 
 private func permissionFixture(_ make: Maker) {
@@ -138,7 +141,9 @@ private func permissionFixture(_ make: Maker) {
     }
     make.file("f-root", "x", mode: 0o600)
     make.file("f-root755", "x", mode: 0o755)
-    for (name, mode) in [("d0", 0), ("d-x", 0o111), ("d-r", 0o444), ("d-777", 0o777), ("d-555", 0o555), ("sticky", 0o1777)] as [(Name, UInt32)] {
+    for (name, mode) in [
+        ("d0", 0), ("d-x", 0o111), ("d-r", 0o444), ("d-777", 0o777), ("d-555", 0o555), ("sticky", 0o1777),
+    ] as [(Name, UInt32)] {
         make.dir(name, mode: 0o755)
         make.file(name.joined("f"), "x", mode: 0o666)
         make.dir(name.joined("sub"), mode: 0o755)

@@ -135,7 +135,9 @@ let readWriteCases: [Case] = [
         for name: Name in ["holes", "hole", "empty"] {
             for access in [O_RDONLY, O_RDWR] {
                 scene.opened(name, access) { fd in
-                    for offset in [0, 1, 4096, 65536, 65537, 70000, 499_999, 500_000, 520_000, 1 << 20, 1 << 21] as [Int64] {
+                    for offset in [0, 1, 4096, 65536, 65537, 70000, 499_999, 500_000, 520_000, 1 << 20, 1 << 21]
+                        as [Int64]
+                    {
                         scene.seek(fd, offset, SEEK_DATA)
                         scene.seek(fd, offset, SEEK_HOLE)
                     }
@@ -156,8 +158,9 @@ let readWriteCases: [Case] = [
             scene.opened("f", flags) { fd in
                 for (offset, count) in [(0, 4096), (4096, 8192), (12288, 8192), (16384, 4096), (512, 512)] {
                     let result = memory.pread(fd, at: offset, count: count)
-                    scene.note("pread(\(count), \(offset))",
-                               result < 0 ? show(result) : showBytes(memory.bytes(0..<result)))
+                    scene.note(
+                        "pread(\(count), \(offset))",
+                        result < 0 ? show(result) : showBytes(memory.bytes(0..<result)))
                 }
                 memory.store(Array(repeating: 0x57, count: 4096), at: 0)
                 scene.result("pwrite", memory.pwrite(fd, at: 4096, count: 4096))
@@ -214,7 +217,9 @@ let readWriteCases: [Case] = [
     } body: { scene in
         scene.contents("big")
         scene.opened("big", O_RDWR) { fd in
-            for (offset, length) in [(0, 1), (4095, 2), (131_071, 3), (1_000_000, 300_000), (2_999_999, 2), (3_500_000, 10)] {
+            for (offset, length) in [
+                (0, 1), (4095, 2), (131_071, 3), (1_000_000, 300_000), (2_999_999, 2), (3_500_000, 10),
+            ] {
                 let bytes = Array(repeating: UInt8(truncatingIfNeeded: offset), count: length)
                 scene.result("pwrite(\(length), \(offset))", Sys.pwrite(fd, bytes, at: Int64(offset)))
             }

@@ -10,7 +10,9 @@ let renameCases: [Case] = [
         make.file("f", "f")
         make.file("g", "g")
     } body: { scene in
-        for flags in [RENAME_NOREPLACE | RENAME_EXCHANGE, 0x80, RENAME_WHITEOUT | RENAME_EXCHANGE] as [UInt32] { scene.rename("f", "g", flags) }
+        for flags in [RENAME_NOREPLACE | RENAME_EXCHANGE, 0x80, RENAME_WHITEOUT | RENAME_EXCHANGE] as [UInt32] {
+            scene.rename("f", "g", flags)
+        }
         scene.contents("f")
         scene.contents("g")
     },
@@ -30,8 +32,10 @@ let renameCases: [Case] = [
         make.file("d/file", "x")
     } body: { scene in
         for flags in [0, RENAME_NOREPLACE, RENAME_EXCHANGE] as [UInt32] {
-            for (old, new) in [("d", "d/new"), ("d", "d/e"), ("d", "d/e/new"), ("d/e", "d"), ("d/e/f", "d"), ("d", "d"), ("d/.", "x"),
-                               ("d/..", "x"), (".", "x"), ("d", "."), ("d", ".."), ("d/e", "d/e/."), ("", "x"), ("d", "")] as [(Name, Name)] {
+            for (old, new) in [
+                ("d", "d/new"), ("d", "d/e"), ("d", "d/e/new"), ("d/e", "d"), ("d/e/f", "d"), ("d", "d"), ("d/.", "x"),
+                ("d/..", "x"), (".", "x"), ("d", "."), ("d", ".."), ("d/e", "d/e/."), ("", "x"), ("d", ""),
+            ] as [(Name, Name)] {
                 scene.rename(old, new, flags)
             }
         }
@@ -46,8 +50,11 @@ let renameCases: [Case] = [
         make.symlink("d", "sd")
         make.symlink("f", "sf")
     } body: { scene in
-        for (old, new) in [("f/", "x"), ("f", "x/"), ("sd/", "x"), ("sf/", "x"), ("f", "sd/"), ("d/", "d2"), ("d2", "d3/"), ("d3/", "full/"),
-                           ("full/", "sd/"), ("none/", "x"), ("f", "none/x"), ("f/x", "x"), ("f", "sf/x")] as [(Name, Name)] {
+        for (old, new) in [
+            ("f/", "x"), ("f", "x/"), ("sd/", "x"), ("sf/", "x"), ("f", "sd/"), ("d/", "d2"), ("d2", "d3/"),
+            ("d3/", "full/"),
+            ("full/", "sd/"), ("none/", "x"), ("f", "none/x"), ("f/x", "x"), ("f", "sf/x"),
+        ] as [(Name, Name)] {
             scene.rename(old, new)
         }
         scene.list(".")
@@ -89,7 +96,9 @@ let renameCases: [Case] = [
     } body: { scene in
         for name: Name in ["f", "d", "s", "p"] {
             scene.keepsIdentity(Name("a/".utf8 + name.bytes), as: Name("b/".utf8 + name.bytes)) {
-                scene.timeEffects("rename", of: ["a", "b"]) { scene.rename(Name("a/".utf8 + name.bytes), Name("b/".utf8 + name.bytes)) }
+                scene.timeEffects("rename", of: ["a", "b"]) {
+                    scene.rename(Name("a/".utf8 + name.bytes), Name("b/".utf8 + name.bytes))
+                }
             }
         }
         scene.list("a")
@@ -177,11 +186,15 @@ let renameCases: [Case] = [
         make.dir("mine/rootdir", mode: 0o755)
     } body: { scene in
         scene.asUser(1000) {
-            for (old, new) in [("sticky/root", "sticky/x"), ("sticky/user", "sticky/root"), ("sticky/rootdir", "mine/rootdir2"),
-                               ("sticky/user", "foreign/user"), ("mine/unwritable", "mine/renamed"),
-                               // Another parent means another `..`, which takes write permission in the directory itself.
-                               ("mine/renamed", "sticky/renamed"), ("mine/rootdir", "mine/rootdir3"), ("mine/rootdir3", "sticky/rootdir3"),
-                               ("sticky/user", "sticky/user2"), ("sticky/user2", "mine/user")] as [(Name, Name)] {
+            for (old, new) in [
+                ("sticky/root", "sticky/x"), ("sticky/user", "sticky/root"), ("sticky/rootdir", "mine/rootdir2"),
+                ("sticky/user", "foreign/user"), ("mine/unwritable", "mine/renamed"),
+                // Another parent means another `..`, which takes write permission in the directory
+                // itself.
+                ("mine/renamed", "sticky/renamed"), ("mine/rootdir", "mine/rootdir3"),
+                ("mine/rootdir3", "sticky/rootdir3"),
+                ("sticky/user", "sticky/user2"), ("sticky/user2", "mine/user"),
+            ] as [(Name, Name)] {
                 scene.rename(old, new)
             }
             scene.rename("sticky/root", "mine/user", RENAME_EXCHANGE)

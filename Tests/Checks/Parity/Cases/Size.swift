@@ -82,7 +82,9 @@ let sizeCases: [Case] = [
                 }
             }
         }
-        let ranges: [(Int64, Int64)] = [(0, 4096), (100, 50), (60000, 10000), (200_000, 4096), (0, 0), (-1, 10), (10, -1)]
+        let ranges: [(Int64, Int64)] = [
+            (0, 4096), (100, 50), (60000, 10000), (200_000, 4096), (0, 0), (-1, 10), (10, -1),
+        ]
         each("alloc", 0, ranges)
         each("keep", FALLOC_FL_KEEP_SIZE, ranges)
         each("punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ranges)

@@ -30,7 +30,9 @@ let timeCases: [Case] = [
         }
         scene.utimens("s", values[0], values[0], follow: true)
         scene.times("f", access: true)
-        for name: Name in ["none", "f/x", "f/", "dangling", ""] { scene.utimens(name, values[0], values[0], follow: true) }
+        for name: Name in ["none", "f/x", "f/", "dangling", ""] {
+            scene.utimens(name, values[0], values[0], follow: true)
+        }
     },
 
     Case("futimens") { make in

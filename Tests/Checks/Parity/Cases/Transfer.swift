@@ -12,8 +12,11 @@ let transferCases: [Case] = [
     } body: { scene in
         scene.opened("source", O_RDONLY) { source in
             scene.opened("target", O_RDWR) { target in
-                for (from, to, count) in [(0, 0, 100), (1000, 50, 5000), (199_990, 0, 100), (200_000, 0, 10), (300_000, 0, 10), (0, 500_000, 10),
-                                          (0, 0, 0), (-1, 0, 10), (0, -1, 10)] as [(Int64, Int64, Int)] {
+                for (from, to, count) in [
+                    (0, 0, 100), (1000, 50, 5000), (199_990, 0, 100), (200_000, 0, 10), (300_000, 0, 10),
+                    (0, 500_000, 10),
+                    (0, 0, 0), (-1, 0, 10), (0, -1, 10),
+                ] as [(Int64, Int64, Int)] {
                     scene.result("copy(\(from), \(to), \(count))", Sys.copyRange(source, from, target, to, count))
                     scene.fstat(target)
                 }
@@ -34,7 +37,9 @@ let transferCases: [Case] = [
                 scene.contents(of: target)
             }
             scene.opened("target", O_RDONLY) { scene.result("to a reader", Sys.copyRange(source, 0, $0, 0, 10)) }
-            scene.opened("append", O_WRONLY | O_APPEND) { scene.result("to an appender", Sys.copyRange(source, 0, $0, 0, 10)) }
+            scene.opened("append", O_WRONLY | O_APPEND) {
+                scene.result("to an appender", Sys.copyRange(source, 0, $0, 0, 10))
+            }
             scene.opened("d", O_RDONLY) { scene.result("to a directory", Sys.copyRange(source, 0, $0, 0, 10)) }
             scene.opened("p", O_RDWR) { scene.result("to a fifo", Sys.copyRange(source, 0, $0, nil, 10)) }
         }
@@ -42,7 +47,9 @@ let transferCases: [Case] = [
             scene.opened("target", O_RDWR) { scene.result("from an empty file", Sys.copyRange(source, 0, $0, 0, 10)) }
         }
         scene.opened("source", O_WRONLY) { source in
-            scene.opened("target", O_RDWR) { scene.result("from a write-only descriptor", Sys.copyRange(source, 0, $0, 0, 10)) }
+            scene.opened("target", O_RDWR) {
+                scene.result("from a write-only descriptor", Sys.copyRange(source, 0, $0, 0, 10))
+            }
         }
     },
 
@@ -74,8 +81,12 @@ let transferCases: [Case] = [
                 scene.result("negative", Sys.sendfile(to: target, from: source, at: -1, 10))
                 scene.contents(of: target)
             }
-            scene.opened("target", O_RDWR | O_APPEND) { scene.result("to an appender", Sys.sendfile(to: $0, from: source, at: 0, 10)) }
-            scene.opened("target", O_RDONLY) { scene.result("to a reader", Sys.sendfile(to: $0, from: source, at: 0, 10)) }
+            scene.opened("target", O_RDWR | O_APPEND) {
+                scene.result("to an appender", Sys.sendfile(to: $0, from: source, at: 0, 10))
+            }
+            scene.opened("target", O_RDONLY) {
+                scene.result("to a reader", Sys.sendfile(to: $0, from: source, at: 0, 10))
+            }
         }
     },
 
@@ -89,11 +100,17 @@ let transferCases: [Case] = [
                 var moved = 0
                 while moved < 50_000 {
                     let into = Sys.splice(source, pipe.write, min(16384, 50_000 - moved))
-                    guard into > 0 else { scene.result("splice from the file", into); break }
+                    guard into > 0 else {
+                        scene.result("splice from the file", into)
+                        break
+                    }
                     var out = 0
                     while out < into {
                         let result = Sys.splice(pipe.read, target, into - out)
-                        guard result > 0 else { scene.result("splice to the file", result); break }
+                        guard result > 0 else {
+                            scene.result("splice to the file", result)
+                            break
+                        }
                         out += result
                     }
                     guard out == into else { break }

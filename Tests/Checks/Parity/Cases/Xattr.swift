@@ -9,8 +9,10 @@ let xattrCases: [Case] = [
         make.node("p", kindFifo | 0o600)
         make.node("null", kindCharacter | 0o600, 0x103)
     } body: { scene in
-        let attributes: [Name] = ["user.a", "trusted.a", "security.a", "system.a", "user.", "user", "", "nospace.a", "User.a", "user.\u{fc}",
-                                  Name(Array("user.".utf8) + [0xff, 0x0a]), "trusted.overlay", "trusted.other.overlay"]
+        let attributes: [Name] = [
+            "user.a", "trusted.a", "security.a", "system.a", "user.", "user", "", "nospace.a", "User.a", "user.\u{fc}",
+            Name(Array("user.".utf8) + [0xff, 0x0a]), "trusted.overlay", "trusted.other.overlay",
+        ]
         for name: Name in ["f", "d", "s", "p", "null", "none"] {
             scene.listxattr(name)
             for attribute in attributes {
@@ -71,14 +73,17 @@ let xattrCases: [Case] = [
         make.dir("d")
         make.symlink("f", "s")
     } body: { scene in
-        for (name, flags) in [("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("s", O_PATH | O_NOFOLLOW)] as [(Name, Int32)] {
+        for (name, flags) in [
+            ("f", O_RDONLY), ("f", O_RDWR), ("d", O_RDONLY), ("f", O_PATH), ("s", O_PATH | O_NOFOLLOW),
+        ] as [(Name, Int32)] {
             scene.opened(name, flags) { fd in
                 for attribute: Name in ["user.x", "trusted.x"] {
                     scene.result("fsetxattr(\(attribute))", Sys.setxattr("", attribute, [1, 2, 3], at: fd))
                     let (result, value) = Sys.getxattr("", attribute, at: fd)
                     scene.note("fgetxattr(\(attribute))", result < 0 ? show(result) : hex(value))
                     let (listed, names) = Sys.listxattr("", at: fd)
-                    scene.note("flistxattr", listed < 0 ? show(listed) : names.map(\.description).joined(separator: ","))
+                    scene.note(
+                        "flistxattr", listed < 0 ? show(listed) : names.map(\.description).joined(separator: ","))
                     scene.result("fremovexattr(\(attribute))", Sys.removexattr("", attribute, at: fd))
                 }
             }
@@ -133,7 +138,9 @@ let xattrCases: [Case] = [
         scene.listxattr("kept")
         scene.chmod("kept", 0o700)
         scene.rename("kept", "keptdir/moved")
-        for attribute: Name in ["user.a", "user.b", "trusted.c", "security.capability"] { scene.getxattr("keptdir/moved", attribute) }
+        for attribute: Name in ["user.a", "user.b", "trusted.c", "security.capability"] {
+            scene.getxattr("keptdir/moved", attribute)
+        }
         scene.rename("keptdir", "keptdir2")
         scene.listxattr("keptdir2")
         scene.setxattr("keptdir2", "user.b", "2")
@@ -161,8 +168,11 @@ let xattrCases: [Case] = [
         make.file("d/f", "x")
     } body: { scene in
         for name: Name in ["f", "d"] {
-            for attribute: Name in ["trusted.overlay.opaque", "trusted.overlay.x", "user.overlay.opaque", "user.overlay.origin",
-                                    "trusted.overlay.overlay.x", "user.fuseoverlayfs.opaque", "trusted.overlay.", "trusted.overlay.redirect"] {
+            for attribute: Name in [
+                "trusted.overlay.opaque", "trusted.overlay.x", "user.overlay.opaque", "user.overlay.origin",
+                "trusted.overlay.overlay.x", "user.fuseoverlayfs.opaque", "trusted.overlay.",
+                "trusted.overlay.redirect",
+            ] {
                 scene.getxattr(name, attribute)
                 scene.setxattr(name, attribute, "y")
                 scene.getxattr(name, attribute)
