@@ -11,8 +11,10 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A mount is one file that needs no library: finding and relocating them is a fifth of the time from exec to an answering mount, and copying what was relocated makes its forks dearer.
-/// Its code is at a fixed address so; heap, stacks and mappings are not. (static-pie would be as quick, but SwiftPM gives every program an rpath, at which glibc's start of one ends.)
+/// A mount is one file that needs no library: finding and relocating them is a fifth of the time from exec to an
+/// answering mount, and copying what was relocated makes its forks dearer. Its code is at a fixed address so; heap,
+/// stacks and mappings are not. (static-pie would be as quick, but SwiftPM gives every program an rpath, at which
+/// glibc's start of one ends.)
 let lean: [LinkerSetting] = [.unsafeFlags(["-static-executable"], .when(configuration: .release))]
 
 let package = Package(
@@ -53,7 +55,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and how it is spoken to.
+        // Containers that run: their mounts, and what an OCI runtime starts in them. The supervisor that owns them, and
+        // how it is spoken to.
         .target(
             name: "Containers", dependencies: ["LayerStore", "MountState", "UnionCore", "LinuxSys"],
             swiftSettings: strict),
@@ -87,7 +90,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // What judges a mount from outside: parity with a plain directory, comparison with the kernel's overlayfs, stress.
+        // What judges a mount from outside: parity with a plain directory, comparison with the kernel's overlayfs,
+        // stress.
         .target(name: "CInject", path: "Tests/Inject", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .executableTarget(
             name: "unionfsd-check", dependencies: ["CShims", "CInject"], path: "Tests/Checks", swiftSettings: strict),

@@ -170,7 +170,7 @@ extension MountOptions {
     ]
 
     /// Words that others take: those of mount(8) and fstab(5), and what is here as they say anyway (docs/semantics.md,
-    /// "Words of others"), silently; what cannot be is refused, or told to an engine.
+    /// "Options of other programs"), silently; what cannot be is refused, or told to an engine.
     private mutating func applyWithoutMeaning(_ name: String, _ value: [UInt8]?) throws(OptionError) -> Bool {
         if name.hasPrefix("x-") || name.hasPrefix("X-") { return true }
         switch name {

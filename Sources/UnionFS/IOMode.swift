@@ -105,7 +105,7 @@ extension UnionFileSystem {
     private func counted(_ node: UInt32, passthrough: Bool, _ body: () throws(Errno) -> Opened) throws(Errno) -> Opened
     {
         do throws(Errno) { return try body() } catch {
-            table.leave(node, passthrough: passthrough)
+            table.leave(node, generation: table[node].generation, passthrough: passthrough)
             throw error
         }
     }
@@ -184,8 +184,11 @@ extension UnionFileSystem {
     /// Closed with its last user, or when others are wanted more.
     func released(_ handle: UInt64, isRequested: Bool = false) {
         guard let record = handles.release(handle, isRequested: isRequested) else { return }
-        if record.mayStore { table.storerLeft(record.node) }
-        if table.leave(record.node, passthrough: record.flags & HandleRecord.passthrough != 0) {
+        // The kernel sends RELEASE and FORGET without waiting: a FORGET that another thread had may be done already,
+        // and the node's place be another's by now.
+        if record.mayStore { table.storerLeft(record.node, generation: record.generation) }
+        let isPassthrough = record.flags & HandleRecord.passthrough != 0
+        if table.leave(record.node, generation: record.generation, passthrough: isPassthrough) {
             attributesChanged(record.node)
         }
     }

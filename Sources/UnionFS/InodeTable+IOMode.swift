@@ -87,14 +87,16 @@ extension InodeTable {
 
     /// An open file was released. The backing of a file that may be opened again is kept for a while; the space of a
     /// removed one is given back at once.
+    /// - Parameter generation: of the node that was opened. Where it is another's the node is gone, and its backing
+    ///   with it.
     /// - Returns: whether the node shows other data and another size from now on: the last reader of an old version
     ///   went.
     @discardableResult
-    func leave(_ node: UInt32, passthrough: Bool) -> Bool {
+    func leave(_ node: UInt32, generation: UInt32, passthrough: Bool) -> Bool {
         var unused: UInt32 = 0
         let isRenewed = mutex.locked { () -> Bool in
             let record = nodes[node]
-            guard record.flags.contains(.inUse) else { return false }
+            guard record.flags.contains(.inUse), record.generation == generation else { return false }
             if !passthrough {
                 if record.cachedOpens > 0 { nodes[node].cachedOpens -= 1 }
                 return false

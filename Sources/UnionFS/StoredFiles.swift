@@ -88,7 +88,11 @@ extension InodeTable {
             return nodes[node].flags.insert(.storable).inserted
         }
     }
-    func storerLeft(_ node: UInt32) { mutex.locked { if nodes[node].storers > 0 { nodes[node].storers -= 1 } } }
+    func storerLeft(_ node: UInt32, generation: UInt32) {
+        mutex.locked {
+            if nodes[node].generation == generation, nodes[node].storers > 0 { nodes[node].storers -= 1 }
+        }
+    }
     func noteStorable(_ node: UInt32) { mutex.locked { _ = nodes[node].flags.insert(.storable) } }
     /// A directory's attributes are about to be read for the kernel: what changes them from here on is said. Before
     /// they are read.

@@ -42,10 +42,14 @@ struct FuzzTests {
         let samples = [
             "lowerdir=/g/l/A:/g/l/B,upperdir=/g/x/diff,workdir=/g/x/work,,volatile",
             "lowerdir=/a\\:b\\,c::/data,index=on,redirect_dir=follow,metacopy=on",
-            "lowerdir=a,uidmapping=:0:1:1001:1001:0:1,gidmapping=:0:0:65536,squash_to_uid=0,"
-                + "xattr_permissions=2,private",
-            "context=\"system_u:object_r:container_file_t:s0:c1,c2\",upperdir=b,workdir=c,ro,dev,suid,"
-                + "fsync=strict,timeout=1.5,threads=4,whiteouts=oci",
+            """
+            lowerdir=a,uidmapping=:0:1:1001:1001:0:1,gidmapping=:0:0:65536,squash_to_uid=0,\
+            xattr_permissions=2,private
+            """,
+            """
+            context=\"system_u:object_r:container_file_t:s0:c1,c2\",upperdir=b,workdir=c,ro,dev,suid,\
+            fsync=strict,timeout=1.5,threads=4,whiteouts=oci
+            """,
         ].map { Array($0.utf8) }
         var random = Generator(state: Self.seed)
         for round in 0..<Self.rounds {

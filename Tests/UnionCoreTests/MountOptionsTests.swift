@@ -37,8 +37,10 @@ struct MountOptionsTests {
     @Test func podmanKeepsIDs() throws {
         let o = try parsed(
             .engine,
-            "lowerdir=a,upperdir=b,workdir=c,uidmapping=:0:1:1001:1001:0:1:1002:1002:64535,"
-                + "gidmapping=:0:1:1001,xattr_permissions=2,private"
+            """
+            lowerdir=a,upperdir=b,workdir=c,uidmapping=:0:1:1001:1001:0:1:1002:1002:64535,\
+            gidmapping=:0:1:1001,xattr_permissions=2,private
+            """
         )
         #expect(
             o.uidMapping == [
@@ -131,8 +133,10 @@ struct MountOptionsTests {
     @Test func wordsOfOverlayfs() throws {
         let o = try parsed(
             .strict,
-            "lowerdir=a,redirect_dir=follow,index=on,xino=off,nfs_export=off,uuid=auto,userxattr,verity=off,"
-                + "fsync=strict"
+            """
+            lowerdir=a,redirect_dir=follow,index=on,xino=off,nfs_export=off,uuid=auto,userxattr,verity=off,\
+            fsync=strict
+            """
         )
         #expect(
             o.redirectDir == .follow && o.index == .on && o.xino == .off && o.userXattr == true && o.durability == .auto
@@ -143,8 +147,10 @@ struct MountOptionsTests {
     @Test func wordsOfFuseOverlayfs() throws {
         let o = try parsed(
             .engine,
-            "lowerdir=a,upperdir=u,workdir=w,fsync=0,threaded=0,timeout=12.5,noxattrs=1,static_nlink,noacl,"
-                + "plugins=x,fast_ino=1,writeback=1"
+            """
+            lowerdir=a,upperdir=u,workdir=w,fsync=0,threaded=0,timeout=12.5,noxattrs=1,static_nlink,noacl,\
+            plugins=x,fast_ino=1,writeback=1
+            """
         )
         #expect(o.isVolatile && o.threads == 1 && o.cacheSeconds == 12 && o.noXattrs && o.staticNlink && o.noACL)
         #expect(o.notes.count == 1 && o.writeback == .auto)

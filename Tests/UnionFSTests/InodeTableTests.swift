@@ -251,6 +251,35 @@ struct InodeTableTests {
         table.forget(f, 1)
         #expect(table.count == 1)
     }
+    /// RELEASE and FORGET come without anybody waiting, and are served by two threads: the node may be gone, and its
+    /// place another's, when the release of its file arrives.
+    @Test func aReleaseBehindTheForget() throws {
+        let table = try table()
+        let name = FileName("f")
+        func made(_ ino: UInt64) throws -> UInt32 {
+            try name.withRef { n in try table.enterNew(InodeTable.root, n, kind: .regular, ino: ino) }
+        }
+        let old = try made(2)
+        let generation = table[old].generation
+        #expect(table.bind(old, 7, isLower: false, writes: true) != nil)
+        #expect(table.noteStorer(old))
+        table.forget(old, 1)
+        let node = try made(3)
+        #expect(node == old, "the test proves nothing")
+        #expect(table.bind(node, 8, isLower: false, writes: true) != nil)
+        #expect(table.noteStorer(node))
+        table.storerLeft(old, generation: generation)
+        #expect(table.leave(old, generation: generation, passthrough: true) == false)
+        #expect(table[node].passthroughOpens == 1 && table[node].storers == 1 && table[node].backing == 8)
+        guard case .passthrough(8) = table.join(node, writes: true) else {
+            Issue.record("another way than that of who has it open")
+            return
+        }
+        for _ in 0..<2 { table.leave(node, generation: table[node].generation, passthrough: true) }
+        table.storerLeft(node, generation: table[node].generation)
+        #expect(table[node].passthroughOpens == 0 && table[node].storers == 0)
+    }
+
     @Test func anUnlinkedFileKeepsItsDescriptor() throws {
         let table = try table()
         let f = try FileName("f").withRef { n in try table.enterNew(InodeTable.root, n, kind: .regular, ino: 2) }

@@ -31,7 +31,7 @@ struct RandomRun {
             return Arguments.usage()
         }
         let knowns = known.map { Set($0.description.split(separator: ",")) } ?? []
-        guard knowns.isSubset(of: ["overlay", "plain", "metacopy", "writeback"]) else {
+        guard knowns.isSubset(of: ["overlay", "plain", "metacopy", "writeback", "namespace"]) else {
             return complain("random: no such set of known differences")
         }
         guard parser.rest(0) != nil else { return Arguments.usage() }
@@ -47,7 +47,8 @@ struct RandomRun {
             check: TreeCheck(
                 window: window, directoryTimes: directoryTimes,
                 directoryNumbers: knowns.isDisjoint(with: ["overlay", "plain"]),
-                newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"])),
+                newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"]),
+                referenceLinks: !knowns.contains("namespace")),
             writesBack: knowns.contains("writeback"),
             choice: Choice(random: Random(seed: seed), isPlain: knowns.contains("plain")))
         run.alone = referencePath == mountPath

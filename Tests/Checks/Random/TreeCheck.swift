@@ -9,11 +9,15 @@ struct TreeCheck {
     let directoryNumbers: Bool
     /// See `Side.sameButNewerTime`.
     let newerTimes: Bool
+    /// Whether the reference knows all names of one object. The kernel's overlayfs opens no handles in a user
+    /// namespace: a link to a file that was copied up has another number there than the file.
+    let referenceLinks: Bool
 
     private struct Seen {
         var text: String
         var identity: Model.Identity
         var isDirectory: Bool
+        var links: UInt32
         /// Refused to say what it is, as redirects are that must not be followed: on both sides, and no object of the
         /// model.
         var isRefused = false
@@ -51,7 +55,7 @@ struct TreeCheck {
                 let facts = Facts(object)
                 all[facts.path] = Seen(
                     text: text(facts), identity: Model.Identity(facts.status, root: device),
-                    isDirectory: facts.status.isDirectory)
+                    isDirectory: facts.status.isDirectory, links: UInt32(truncatingIfNeeded: facts.status.nlink))
                 guard checkNumbers, let entry = object.entry else { return }
                 if directoryNumbers, entry.ino != facts.status.ino {
                     lines.append("tree \(facts.path): \(side): d_ino \(entry.ino) but st_ino \(facts.status.ino)")
@@ -63,7 +67,7 @@ struct TreeCheck {
                 for name in object.repeated { lines.append("tree \(object.path.joined(name)): \(side): listed twice") }
             case .failed(let path, "stat", let code) where code == -Int(EPERM):
                 all[path] = Seen(
-                    text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true,
+                    text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true, links: 0,
                     isRefused: true)
             case .failed(let path, let what, let code):
                 lines.append("tree \(path): \(side): \(what) \(show(code))")
@@ -83,7 +87,7 @@ struct TreeCheck {
         return text + facts.failures.map { " !" + $0 }.joined()
     }
 
-    /// Names that are one object in one tree are one object in the other.
+    /// Names that are one object in one tree are one object in the other; in any case they say of how many they are.
     private func compareLinks(_ ours: [Name: Seen], _ theirs: [Name: Seen], _ found: inout [String]) {
         var pairs: [Model.Identity: (Model.Identity, Name)] = [:]
         var back: [Model.Identity: (Model.Identity, Name)] = [:]
@@ -92,7 +96,9 @@ struct TreeCheck {
             if let (identity, first) = pairs[seen.identity], identity != other.identity {
                 found.append("tree \(path): the same object as \(first) in the reference, another in the mount")
             }
-            if let (identity, first) = back[other.identity], identity != seen.identity {
+            if let (identity, first) = back[other.identity], identity != seen.identity,
+                referenceLinks || other.links < 2 || theirs[first]?.links != other.links
+            {
                 found.append("tree \(path): the same object as \(first) in the mount, another in the reference")
             }
             pairs[seen.identity] = (other.identity, path)
