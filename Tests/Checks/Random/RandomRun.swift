@@ -181,7 +181,7 @@ struct RandomRun {
     }
 
     private func identify(_ node: Model.Node, _ status: Sys.Status, _ what: String) -> Bool {
-        if alone { return true }
+        if alone || !check.referenceLinks { return true }
         let now = Model.Identity(status, root: Sys.status(fd: mount.root).1.dev)
         defer { node.identity = now }
         guard let before = node.identity, before != now else { return true }
