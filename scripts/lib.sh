@@ -163,8 +163,11 @@ kernel_mount() {
     shift 3
     options=lowerdir=$(join : "$@")
     [ -z "$upper" ] || options+=",upperdir=$upper,workdir=$work,index=on,redirect_dir=${REDIRECT_DIR:-on},metacopy=${METACOPY:-off}"
-    # The kernel has no index there, as it opens no handles.
-    ! in_user_namespace || options=${options/index=on/index=off},userxattr
+    # The kernel has no index there, as it opens no handles, and takes no redirects from `user.` attributes.
+    if in_user_namespace; then
+        options=${options/index=on/index=off},userxattr
+        options=${options/redirect_dir=on/redirect_dir=nofollow}
+    fi
     # A mount namespace that somebody made meanwhile keeps what we unmounted in use until it ends.
     local try said=${SCRATCH:-$(dirname "$mnt")}/mount.err
     for try in {1..20}; do
@@ -184,7 +187,6 @@ union_mount() {
     for layer; do arguments+=(--lower "$layer"); done
     [ "${METACOPY:-off}" = off ] || arguments+=(-o "metacopy=$METACOPY")
     [ -z "${WRITEBACK:-}" ] || arguments+=(-o "writeback=$WRITEBACK")
-    [ -z "${INDEX:-}" ] || arguments+=(-o "index=$INDEX")
     [ -z "${COHERENT:-}" ] || arguments+=(-o coherent)
     [ -z "$upper" ] || arguments+=(--upper "$upper" --work "$work")
     [ -z "${REDIRECT_DIR:-}" ] || arguments+=(-o "redirect_dir=$REDIRECT_DIR")

@@ -42,7 +42,8 @@ struct RandomRun {
 
         let window = TimeWindow(since: cs_realtime_s())
         var run = RandomRun(
-            reference: Side(root: Int32(roots[0]), window: window), mount: Side(root: Int32(roots[1]), window: window),
+            reference: Side(root: Int32(roots[0]), window: window, comparesSetIDs: !knowns.contains("namespace")),
+            mount: Side(root: Int32(roots[1]), window: window, comparesSetIDs: !knowns.contains("namespace")),
             model: Model(of: Int32(roots[1])),
             check: TreeCheck(
                 window: window, directoryTimes: directoryTimes,

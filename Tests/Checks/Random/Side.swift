@@ -6,6 +6,9 @@ struct Side {
 
     private(set) var root: Int32
     private let window: TimeWindow
+    /// Whether suid and sgid of files are looked at. In a user namespace who may keep them is decided by other rules
+    /// here than in the kernel's overlayfs (docs/semantics.md).
+    let comparesSetIDs: Bool
     private var slots = [Int32](repeating: -1, count: slotCount)
 
     /// As `text`, with the time as the reference's quirk has it: the kernel's overlayfs gives a metacopy file a new
@@ -31,7 +34,8 @@ struct Side {
         static func == (a: Outcome, b: Outcome) -> Bool { a.code == b.code && (a.code < 0 || a.text == b.text) }
     }
 
-    init(root: Int32, window: TimeWindow) {
+    init(root: Int32, window: TimeWindow, comparesSetIDs: Bool) {
+        self.comparesSetIDs = comparesSetIDs
         self.root = root
         self.window = window
     }
@@ -159,7 +163,8 @@ struct Side {
     }
 
     private func text(_ status: Sys.Status) -> String {
-        var text = "\(kindName(status.mode)) \(octal(status.permissions)) \(status.uid):\(status.gid)"
+        let permissions = comparesSetIDs || status.isDirectory ? status.permissions : status.permissions & ~0o6000
+        var text = "\(kindName(status.mode)) \(octal(permissions)) \(status.uid):\(status.gid)"
         if !status.isDirectory {
             text += " size \(status.size) nlink \(status.nlink) mtime \(window.text(status.mtime))"
         }

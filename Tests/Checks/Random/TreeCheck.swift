@@ -80,7 +80,8 @@ struct TreeCheck {
 
     private func text(_ facts: Facts) -> String {
         let status = facts.status
-        var text = "\(kindName(status.mode)) \(octal(status.permissions)) \(status.uid):\(status.gid)"
+        let permissions = referenceLinks || status.isDirectory ? status.permissions : status.permissions & ~0o6000
+        var text = "\(kindName(status.mode)) \(octal(permissions)) \(status.uid):\(status.gid)"
         if status.isDevice { text += " rdev \(status.deviceText)" }
         if !status.isDirectory { text += " size \(status.size) nlink \(status.nlink)" }
         if !status.isDirectory || directoryTimes { text += " mtime \(window.text(status.mtime))" }
