@@ -218,7 +218,11 @@ final class Pacer: @unchecked Sendable {
                     continue
                 }
             }
-            guard watches(group) else { continue }
+            guard watches(group) else {
+                // Without descriptors, say: nobody stays lowered whom nobody looks at.
+                raise(group)
+                continue
+            }
             switch group.pace.step(
                 tick, &backOffs[group.place], sight: { self.sight(group) }, waited: { self.waited(group, tick) })
             {
