@@ -311,7 +311,11 @@ final class Pacer: @unchecked Sendable {
     }
 
     private func lower(_ group: Group) {
-        guard pin(group) else { return raise(group) }
+        guard pin(group) else {
+            // A processor that is not ours: not to be tried again at each tick.
+            backOffs[group.place].contended(Clock.monotonic)
+            return raise(group)
+        }
         for place in group.members {
             guard let number = threads[place].number else { continue }
             do throws(Errno) { try number.set(.idle) } catch { return raise(group) }
