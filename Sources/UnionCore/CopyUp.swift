@@ -57,6 +57,11 @@ public final class StagedCopy {
         self.isReflinked = isReflinked
         self.isMetacopy = isMetacopy
     }
+    /// While it is not published: afterwards its name is another, and nothing may fail any more.
+    public func status() throws(Errno) -> FileStatus {
+        guard let temporary else { return try file.fd.status() }
+        return try temporary.withRef { (name) throws(Errno) in try work.fd.status(name) }
+    }
     deinit {
         if !isPublished, let temporary { temporary.withRef { name in work.discard(name, isDirectory: isDirectory) } }
     }

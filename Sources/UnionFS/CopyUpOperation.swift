@@ -88,7 +88,7 @@ extension UnionFileSystem {
         let indexName = table.ownedIndexName(node)
         let data = try dataOfMetacopy(node, extent)
         var (blocks, size): (UInt64, UInt64) = (0, 0)
-        var leavesOthers = false
+        var number: UInt64?
         let staged = try withExtendedLifetime(parent) { () throws(Errno) in
             try location.name.withRef { (name) throws(Errno) in
                 if let top = own?.parts.first {
@@ -101,8 +101,9 @@ extension UnionFileSystem {
                     directory: part.fd, name: name, layer: part.layer,
                     status: try stack.status(part.fd, name, layer: part.layer), data: data.fd.isValid ? data.fd : nil)
                 (blocks, size) = (source.status.blocks, source.status.size)
-                leavesOthers = partsWithOthers(source.status)
-                return try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
+                let staged = try stack.stageCopy(source, extent: extent, indexed: indexName != nil)
+                number = try numberApart(staged, from: source.status)
+                return staged
             }
         }
         Inflight.copying(node)
@@ -112,7 +113,6 @@ extension UnionFileSystem {
             changed(held.0)
             changed(held.1)
         }
-        var isRenumbered = false
         let published = try withDirectory(location.parent, exclusive: true) { (directory) throws(Errno) -> Bool in
             guard table.version(node) == location.version, let upper = directory.upper else { return false }
             try location.name.withRef { (name) throws(Errno) in
@@ -123,8 +123,6 @@ extension UnionFileSystem {
                     try stack.publishLocked(staged, in: upper, name)
                 }
                 if let own { directories.put(node, own.addingUpper(try stack.openPublished(in: upper, name))) }
-                let number = leavesOthers ? stack.number(try upper.fd.status(name), ofLayer: 0, upper.fd, name) : nil
-                isRenumbered = number != nil
                 listings.find(location.parent)?.copiedUp(name, number: number)
                 table.copiedUp(
                     node, location.parent, name, indexed: indexName != nil,
@@ -133,7 +131,7 @@ extension UnionFileSystem {
             if stack.options.durability == .strict { try makeCopyDurable(node, upper, indexed: indexName != nil) }
             return true
         }
-        if isRenumbered { listingChanged(location.parent) }
+        if published, number != nil { listingChanged(location.parent) }
         return published ? staged : nil
     }
 
@@ -160,16 +158,16 @@ extension UnionFileSystem {
         var extent = extent
         if case .metadata = extent { extent = .all }
         let staged = try stack.stageCopy(source, extent: extent, indexed: false)
-        let copy = try stack.detach(staged)
-        let number = partsWithOthers(source.status) ? stack.number(try copy.fd.status(), ofLayer: 0, copy.fd) : nil
-        table.orphanCopiedUp(node, copy.release(), number: number)
+        let number = try numberApart(staged, from: source.status)
+        table.orphanCopiedUp(node, try stack.detach(staged).release(), number: number)
         return staged
     }
 
     /// Without an index the other names of a lower file stay with it: the copy is another file than theirs, and must
-    /// have another number, or tar(1) would make links of them.
-    private func partsWithOthers(_ status: FileStatus) -> Bool {
-        stack.index == nil && !status.isDirectory && status.nlink > 1
+    /// have another number, or tar(1) would make links of them. Nil: it keeps the one that it has.
+    private func numberApart(_ copy: StagedCopy, from source: FileStatus) throws(Errno) -> UInt64? {
+        guard stack.index == nil, !source.isDirectory, source.nlink > 1 else { return nil }
+        return stack.number(try copy.status(), ofLayer: 0)
     }
 
     /// For a file in the index: this very name in the upper layer too, as a link to the copy. Before the name is
