@@ -18,8 +18,10 @@ struct EarlierIndex: ~Copyable {
     /// - Parameters:
     ///   - work: where it is; nil: beside the layer.
     ///   - held: open already.
-    /// - Returns: nil where there is none, or it is another's.
-    init?(_ layers: [Layer], _ xattrs: XattrNamespace, work: FileName?, held: FD?) {
+    /// - Returns: nil where there is none, it is another's, or it is not for us to read.
+    /// - Throws: what would show other contents than the layers have for want of a descriptor, say; and anything where
+    ///   a program before this one had it.
+    init?(_ layers: [Layer], _ xattrs: XattrNamespace, work: FileName?, held: FD?) throws(UnionError) {
         guard layers.count > 1, let top = layers.first, !top.isUpper, top.hasHandles, layers[1].hasHandles else {
             return nil
         }
@@ -35,7 +37,14 @@ struct EarlierIndex: ~Copyable {
             isReadOnlyMount = try directory.fd.filesystemStatus().flags & 1 == 1
             self.work = directory
             self.index = Index(directory: index, xattrs: xattrs)
-        } catch { return nil /* ENOENT above all. Whatever it is, the layers alone are what was asked for. */ }
+        } catch {
+            switch error {
+            case .noEntry, .notDirectory, .accessDenied, .notPermitted, .notSupported, .overflow:
+                if held == nil { return nil }
+            default: break
+            }
+            throw UnionError(error, "the index of layer \(top.path) cannot be read: \(error.text)")
+        }
     }
 
     private static func open(_ path: FileName) throws(Errno) -> OwnedFD {

@@ -193,7 +193,7 @@ public final class LayerStack: Sendable {
             work = nil
             upperHasXattrs = false
             if options.index != .off,
-                let earlier = EarlierIndex(
+                let earlier = try EarlierIndex(
                     opened, namespace, work: options.readOnly && options.upper != nil ? options.work : nil,
                     held: held?.work)
             {
