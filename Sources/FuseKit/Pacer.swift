@@ -90,7 +90,11 @@ final class Pacer: @unchecked Sendable {
     func leave(_ place: Int) {
         guard place < threads.count else { return }
         // First of all, because the watchdog waits for whoever holds the lock.
-        if ThreadNumber.current.policy == .idle { set(.current, .other) }
+        if ThreadNumber.current.policy == .idle {
+            do throws(Errno) { try ThreadNumber.current.set(.other) } catch {
+                Log.error("a thread ends under SCHED_IDLE", error)
+            }
+        }
         lock.locked {
             for group in groups where group.members.contains(place) { raise(group) }
             threads[place].number = nil
