@@ -13,7 +13,7 @@ random_layers() {
     done
     rmdir "$dir.base"
     # The layers have redirects whatever the mount under test makes of them.
-    in_user_namespace || REDIRECT_DIR=on
+    REDIRECT_DIR=on
     for ((number = written; number >= 1; number--)); do
         mkdir "$dir/l$number" "$dir.work"
         upper_like "$dir/l$number" "$dir/l$((number + 1))"

@@ -49,7 +49,7 @@ struct RandomRun {
                 window: window, directoryTimes: directoryTimes,
                 directoryNumbers: knowns.isDisjoint(with: ["overlay", "plain"]),
                 newerTimes: !knowns.isDisjoint(with: ["metacopy", "writeback"]),
-                referenceLinks: !knowns.contains("namespace")),
+                isInNamespace: knowns.contains("namespace")),
             writesBack: knowns.contains("writeback"),
             choice: Choice(random: Random(seed: seed), isPlain: knowns.contains("plain")))
         run.alone = referencePath == mountPath
@@ -104,7 +104,7 @@ struct RandomRun {
         if writesBack, operation.differsWithWriteback { return true }
         if choice.isPlain, operation.differsFromPlain { return true }
         // Without CAP_FSETID of the machine the daemon's write of the page takes the bits away (docs/semantics.md).
-        if !check.referenceLinks, case .mapWrite(let path, _, _) = operation,
+        if check.isInNamespace, case .mapWrite(let path, _, _) = operation,
             Sys.status(path, at: reference.root).1.mode & 0o6000 != 0
         {
             return true
@@ -188,7 +188,7 @@ struct RandomRun {
     }
 
     private func identify(_ node: Model.Node, _ status: Sys.Status, _ what: String) -> Bool {
-        if alone || !check.referenceLinks { return true }
+        if alone || check.isInNamespace && !status.isDirectory && !status.isRegular { return true }
         let now = Model.Identity(status, root: Sys.status(fd: mount.root).1.dev)
         defer { node.identity = now }
         guard let before = node.identity, before != now else { return true }

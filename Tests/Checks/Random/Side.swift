@@ -7,7 +7,7 @@ struct Side {
     private(set) var root: Int32
     private let window: TimeWindow
     /// Whether suid and sgid of files are looked at. In a user namespace who may keep them is decided by other rules
-    /// here than in the kernel's overlayfs (docs/semantics.md).
+    /// here (docs/semantics.md).
     let comparesSetIDs: Bool
     private var slots = [Int32](repeating: -1, count: slotCount)
 

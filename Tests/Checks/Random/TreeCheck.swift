@@ -9,15 +9,15 @@ struct TreeCheck {
     let directoryNumbers: Bool
     /// See `Side.sameButNewerTime`.
     let newerTimes: Bool
-    /// Whether the reference knows all names of one object. The kernel's overlayfs opens no handles in a user
-    /// namespace: a link to a file that was copied up has another number there than the file, and there is no index.
-    let referenceLinks: Bool
+    /// The mount was made in a user namespace: symlinks, devices, FIFOs and sockets have other numbers after a remount,
+    /// and set-id bits are not compared (`Side.comparesSetIDs`).
+    let isInNamespace: Bool
 
     private struct Seen {
         var text: String
         var identity: Model.Identity
         var isDirectory: Bool
-        var links: UInt32
+        var keepsNumber: Bool
         /// Refused to say what it is, as redirects are that must not be followed: on both sides, and no object of the
         /// model.
         var isRefused = false
@@ -41,8 +41,7 @@ struct TreeCheck {
             found.append("tree \(path): reference missing, mount \(seen.text)")
         }
         compareLinks(ours, theirs, &found)
-        // Without an index a lower file's names part at the first change of one, which the model does not know.
-        if referenceLinks { compareIdentities(theirs, model, &found) }
+        compareIdentities(theirs, model, &found)
         return found
     }
 
@@ -56,7 +55,8 @@ struct TreeCheck {
                 let facts = Facts(object)
                 all[facts.path] = Seen(
                     text: text(facts), identity: Model.Identity(facts.status, root: device),
-                    isDirectory: facts.status.isDirectory, links: UInt32(truncatingIfNeeded: facts.status.nlink))
+                    isDirectory: facts.status.isDirectory,
+                    keepsNumber: !isInNamespace || facts.status.isDirectory || facts.status.isRegular)
                 guard checkNumbers, let entry = object.entry else { return }
                 if directoryNumbers, entry.ino != facts.status.ino {
                     lines.append("tree \(facts.path): \(side): d_ino \(entry.ino) but st_ino \(facts.status.ino)")
@@ -68,7 +68,8 @@ struct TreeCheck {
                 for name in object.repeated { lines.append("tree \(object.path.joined(name)): \(side): listed twice") }
             case .failed(let path, "stat", let code) where code == -Int(EPERM):
                 all[path] = Seen(
-                    text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true, links: 0,
+                    text: show(code), identity: Model.Identity(Sys.Status(), root: device), isDirectory: true,
+                    keepsNumber: false,
                     isRefused: true)
             case .failed(let path, let what, let code):
                 lines.append("tree \(path): \(side): \(what) \(show(code))")
@@ -80,7 +81,7 @@ struct TreeCheck {
 
     private func text(_ facts: Facts) -> String {
         let status = facts.status
-        let permissions = referenceLinks || status.isDirectory ? status.permissions : status.permissions & ~0o6000
+        let permissions = !isInNamespace || status.isDirectory ? status.permissions : status.permissions & ~0o6000
         var text = "\(kindName(status.mode)) \(octal(permissions)) \(status.uid):\(status.gid)"
         if status.isDevice { text += " rdev \(status.deviceText)" }
         if !status.isDirectory { text += " size \(status.size) nlink \(status.nlink)" }
@@ -89,7 +90,7 @@ struct TreeCheck {
         return text + facts.failures.map { " !" + $0 }.joined()
     }
 
-    /// Names that are one object in one tree are one object in the other; in any case they say of how many they are.
+    /// Names that are one object in one tree are one object in the other.
     private func compareLinks(_ ours: [Name: Seen], _ theirs: [Name: Seen], _ found: inout [String]) {
         var pairs: [Model.Identity: (Model.Identity, Name)] = [:]
         var back: [Model.Identity: (Model.Identity, Name)] = [:]
@@ -98,9 +99,7 @@ struct TreeCheck {
             if let (identity, first) = pairs[seen.identity], identity != other.identity {
                 found.append("tree \(path): the same object as \(first) in the reference, another in the mount")
             }
-            if let (identity, first) = back[other.identity], identity != seen.identity,
-                referenceLinks || other.links < 2 || theirs[first]?.links != other.links
-            {
+            if let (identity, first) = back[other.identity], identity != seen.identity {
                 found.append("tree \(path): the same object as \(first) in the mount, another in the reference")
             }
             pairs[seen.identity] = (other.identity, path)
@@ -116,7 +115,7 @@ struct TreeCheck {
                 found.append("tree \(path): both trees have it, the model has not (a fault of this program)")
                 continue
             }
-            if let identity = node.identity, identity != object.identity {
+            if let identity = node.identity, identity != object.identity, object.keepsNumber {
                 found.append(
                     "tree \(path): st_ino of the mount changed from \(identity.ino) (dev \(identity.dev))"
                         + " to \(object.identity.ino) (dev \(object.identity.dev))")
